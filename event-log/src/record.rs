@@ -1,0 +1,70 @@
+use std::sync::Arc;
+
+use schemas::{Event, Position, Timestamp};
+
+/// One entry of the log.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Record {
+    /// Its partition.
+    pub partition: usize,
+    /// Its place in the partition.
+    pub offset: u64,
+    /// When the log took it.
+    pub logged: Timestamp,
+    /// What it holds.
+    pub body: Body,
+}
+
+/// What an entry holds.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Body {
+    /// An event.
+    Event(Arc<Event>),
+    /// Bytes that this release cannot read, and why; a filter never hides them.
+    Unreadable {
+        /// As they stand in the log.
+        bytes: Arc<[u8]>,
+        /// Why they cannot be read.
+        reason: String,
+    },
+}
+
+impl Record {
+    /// The event, unless it cannot be read.
+    pub const fn event(&self) -> Option<&Arc<Event>> {
+        match &self.body {
+            Body::Event(event) => Some(event),
+            Body::Unreadable { .. } => None,
+        }
+    }
+}
+
+/// What a read found.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Batch {
+    /// In the order of each partition.
+    pub records: Vec<Record>,
+    /// Where the next read begins: after everything that was looked at.
+    pub next: Position,
+    /// Whether nothing durable was left behind `next` when it was read.
+    pub at_end: bool,
+}
+
+/// What could not become a point, kept with its original.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DeadLetter {
+    /// Partition of the entry that could not be used.
+    pub partition: usize,
+    /// Place of that entry.
+    pub offset: u64,
+    /// The field that could not be used; none if it is the whole event.
+    pub field: Option<String>,
+    /// When it was put aside.
+    pub time: Timestamp,
+    /// Stable name of the reason: `undecodable`, `type_conflict`, `cardinality`, …
+    pub reason: String,
+    /// What happened and what to do.
+    pub message: String,
+    /// The original as it stood in the log.
+    pub bytes: Vec<u8>,
+}

@@ -1,0 +1,57 @@
+use serde::{Deserialize, Serialize};
+
+/// How a source does.
+#[derive(
+    Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema,
+)]
+#[serde(rename_all = "snake_case")]
+pub enum SourceState {
+    /// Its last poll, or push, was good.
+    Up,
+    /// Its last poll failed.
+    Down,
+    /// Nothing was heard of it for longer than its interval allows.
+    Stale,
+    /// It pushes at will: nothing is known but its last event.
+    Pushed,
+}
+
+/// One source.
+#[derive(Clone, Debug, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+pub struct SourceInfo {
+    /// Lab-unique name.
+    pub name: String,
+    /// What it is.
+    pub kind: String,
+    /// The collector agent that polls it.
+    pub agent: Option<String>,
+    /// How it does.
+    pub state: SourceState,
+    /// Why it is down, in words and with what to do.
+    pub reason: Option<String>,
+    /// Stable name of the reason: `unreachable`, `timeout`, `bad_credentials`, …
+    pub class: Option<String>,
+    /// Since when it is in that state, Unix milliseconds.
+    #[ts(type = "number | null")]
+    pub since: Option<i64>,
+    /// When its newest event was observed, Unix milliseconds.
+    #[ts(type = "number | null")]
+    pub last_event: Option<i64>,
+    /// Seconds between polls.
+    pub interval_seconds: Option<f64>,
+    /// Seconds that a poll takes.
+    pub poll_seconds: Option<f64>,
+    /// Seconds by which its clock is ahead of ours.
+    pub skew_seconds: Option<f64>,
+    /// Entities it has.
+    pub entities: usize,
+}
+
+/// All sources.
+#[derive(Clone, Debug, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
+pub struct SourcesAnswer {
+    /// The log position that the answer reflects.
+    pub position: String,
+    /// By name.
+    pub sources: Vec<SourceInfo>,
+}

@@ -1,0 +1,58 @@
+/// Why a batch was not taken.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum WriteError {
+    /// No room; the same batch may succeed later.
+    #[error(
+        "the disk under {path} is full: free some space, nothing is lost while the event log holds it"
+    )]
+    DiskFull {
+        /// The file that could not grow.
+        path: String,
+    },
+    /// It was closed: the process stops.
+    #[error("the time-series store is closed")]
+    Closed,
+    /// The store failed; it takes no more until a restart.
+    #[error("the time-series store at {path} failed and takes no more until a restart: {cause}")]
+    Failed {
+        /// The file or server.
+        path: String,
+        /// What failed.
+        cause: String,
+    },
+}
+
+impl WriteError {
+    /// Whether the same batch may succeed later without a restart.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::DiskFull { .. })
+    }
+}
+
+/// Why a query has no answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum QueryError {
+    /// More than one answer may hold.
+    #[error(
+        "{what}: the answer would hold {asked}, the limit is {limit}; ask for a shorter range, a larger step or fewer entities"
+    )]
+    TooLarge {
+        /// What there is too much of: `samples`, `windows`, `series`.
+        what: &'static str,
+        /// How many were asked for.
+        asked: u64,
+        /// How many there may be.
+        limit: u64,
+    },
+    /// It was closed: the process stops.
+    #[error("the time-series store is closed")]
+    Closed,
+    /// The store failed.
+    #[error("the time-series store at {path} cannot be read: {cause}")]
+    Failed {
+        /// The file or server.
+        path: String,
+        /// What failed.
+        cause: String,
+    },
+}
