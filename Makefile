@@ -1,0 +1,12 @@
+# `make run` is all that one needs; the logic is in scripts/. Slow things are kept in ~/.cache/homelog.
+.PHONY: run dev build test check fmt gen clean
+.DEFAULT_GOAL := run
+
+run: ; @scripts/run $(ARGS)              # build and run Homelog, data in ~/.local/share/homelog; ARGS='--listen 0.0.0.0:3001'
+dev: ; @scripts/dev $(ARGS)              # debug server and Vite with live reload, for work on the code
+build: ; @scripts/build                  # the release binary with the dashboard in it
+test: ; @scripts/test                    # every test: dashboard, workspace, black box, browser
+check: ; @scripts/check                  # format, lints, docs, licences of dependencies
+fmt: ; @scripts/fmt                      # format the Rust code
+gen: ; @scripts/gen                      # write what is generated: TypeScript, JSON Schema, the example config
+clean: ; @scripts/clean                  # remove what was built here and in ~/.cache/homelog
