@@ -228,19 +228,16 @@ impl Catalog {
                 value: def.value,
                 help: def.help,
             };
-            match def.field.split_once('*') {
-                Some((before, after)) => {
-                    catalog
-                        .patterns
-                        .push((def.entity_type, before, after, metric))
-                }
-                None => {
-                    catalog
-                        .declared
-                        .entry(def.entity_type)
-                        .or_default()
-                        .insert(def.field, metric);
-                }
+            if let Some((before, after)) = def.field.split_once('*') {
+                catalog
+                    .patterns
+                    .push((def.entity_type, before, after, metric));
+            } else {
+                catalog
+                    .declared
+                    .entry(def.entity_type)
+                    .or_default()
+                    .insert(def.field, metric);
             }
         }
         catalog
@@ -341,21 +338,21 @@ impl Catalog {
         field: &FieldName,
         value: FieldValue,
     ) -> Result<FieldValue, TypeConflict> {
-        let expected = match self.metric(entity_type.as_str(), field.as_str()) {
-            Some(metric) => metric.value,
-            None => {
-                let first = first_sight(field.as_str(), &value);
-                let mut registered = self
-                    .registered
-                    .write()
-                    .unwrap_or_else(PoisonError::into_inner);
-                *registered
-                    .entry(entity_type.clone())
-                    .or_default()
-                    .entry(field.clone())
-                    .or_insert(first)
-            }
-        };
+        let known = self
+            .metric(entity_type.as_str(), field.as_str())
+            .map(|metric| metric.value);
+        let expected = known.unwrap_or_else(|| {
+            let first = first_sight(field.as_str(), &value);
+            let mut registered = self
+                .registered
+                .write()
+                .unwrap_or_else(PoisonError::into_inner);
+            *registered
+                .entry(entity_type.clone())
+                .or_default()
+                .entry(field.clone())
+                .or_insert(first)
+        });
         fit_to(expected, value).map_err(|value| TypeConflict {
             entity_type: entity_type.clone(),
             field: field.clone(),

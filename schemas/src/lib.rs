@@ -14,6 +14,7 @@ pub mod api;
 pub mod catalog;
 pub mod codec;
 pub mod event;
+pub mod export;
 pub mod fields;
 pub mod limits;
 pub mod name;

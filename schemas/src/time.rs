@@ -252,7 +252,7 @@ mod tests {
             assert!(parse_duration(bad).is_err(), "{bad} must be refused");
         }
         assert_eq!(format_duration(Duration::from_secs(90)), "90s");
-        assert_eq!(format_duration(Duration::from_secs(7200)), "2h");
+        assert_eq!(format_duration(Duration::from_hours(2)), "2h");
     }
 
     proptest! {
