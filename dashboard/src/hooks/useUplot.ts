@@ -1,0 +1,70 @@
+import { useEffect, useRef, useState } from 'react'
+import type { RefObject } from 'react'
+import uPlot from 'uplot'
+import { chartOptions } from '../components/chart/options'
+import type { ChartHooks, ChartShape } from '../components/chart/options'
+import { useElementWidth } from './useElementWidth'
+import { useLatest } from './useLatest'
+
+interface Input {
+  /** Where the chart goes; its width is the chart's. */
+  readonly host: RefObject<HTMLElement | null>
+  readonly shape: ChartShape
+  readonly height: number
+  readonly data: uPlot.AlignedData
+  /** Unix seconds. */
+  readonly from: number
+  readonly to: number
+  readonly theme: string
+  readonly hooks: ChartHooks
+}
+
+/**
+ * One uPlot chart. It is built again only when its shape or the theme changes; data, size and range are set on the
+ * living one.
+ */
+export function useUplot({ host, shape, height, data, from, to, theme, hooks }: Input): uPlot | undefined {
+  const [chart, setChart] = useState<uPlot>()
+  const width = useElementWidth(host)
+  const latestHooks = useLatest(hooks)
+  const latest = useRef({ data, from, to })
+  const shapeKey = JSON.stringify(shape)
+  const isSized = width > 0
+
+  useEffect(() => {
+    const element = host.current
+    if (!element || !isSized) return undefined
+    const plot = new uPlot(
+      chartOptions(JSON.parse(shapeKey) as ChartShape, element.clientWidth, height, {
+        onSelect: (start, end) => latestHooks.current.onSelect(start, end),
+        onCursor: (row, left) => latestHooks.current.onCursor(row, left),
+        onReset: () => latestHooks.current.onReset(),
+        markers: () => latestHooks.current.markers(),
+      }),
+      latest.current.data,
+      element,
+    )
+    plot.setScale('x', { min: latest.current.from, max: latest.current.to })
+    setChart(plot)
+    return () => {
+      setChart(undefined)
+      plot.destroy()
+    }
+    // The theme is read by the options while they draw.
+  }, [host, shapeKey, height, theme, isSized, latestHooks])
+
+  useEffect(() => {
+    if (chart && width > 0 && chart.width !== width) chart.setSize({ width, height })
+  }, [chart, width, height])
+
+  useEffect(() => {
+    latest.current = { data, from, to }
+    if (!chart) return
+    chart.batch(() => {
+      chart.setData(data, false)
+      chart.setScale('x', { min: from, max: to })
+    })
+  }, [chart, data, from, to])
+
+  return chart
+}

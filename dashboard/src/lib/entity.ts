@@ -1,0 +1,59 @@
+import type { ApiEvent } from '../api/generated/ApiEvent'
+import type { EntityState } from '../api/generated/EntityState'
+import { entriesOf } from './record'
+
+/** What a person calls it. */
+export function entityName(entity: Pick<EntityState, 'labels' | 'id'>): string {
+  return entity.labels.name ?? entity.id
+}
+
+/** Hosts first, then containers, then all other types by name. */
+const FIRST_TYPES = ['host', 'container']
+
+function typeRank(type: string): number {
+  const rank = FIRST_TYPES.indexOf(type)
+  return rank === -1 ? FIRST_TYPES.length : rank
+}
+
+export function compareTypes(a: string, b: string): number {
+  return typeRank(a) - typeRank(b) || a.localeCompare(b)
+}
+
+const byName = new Intl.Collator('en', { numeric: true, sensitivity: 'base' })
+
+export function compareEntities(a: EntityState, b: EntityState): number {
+  return byName.compare(entityName(a), entityName(b)) || byName.compare(a.key, b.key)
+}
+
+/** When anything of it was last observed, Unix milliseconds; 0 for never. */
+export function lastSeen(entity: EntityState): number {
+  return entriesOf(entity.fields).reduce((latest, [, { time }]) => Math.max(latest, time), 0)
+}
+
+/** Whether name, key or a label has the words that are searched for, in any order. */
+export function matchesSearch(entity: EntityState, search: string): boolean {
+  const words = search.toLowerCase().split(/\s+/).filter(Boolean)
+  if (words.length === 0) return true
+  const text = [entity.source, entity.type, entity.id, ...entriesOf(entity.labels).map(([, value]) => value)]
+    .join(' ')
+    .toLowerCase()
+  return words.every((word) => text.includes(word))
+}
+
+/** The entity after an event: later values win, older ones change nothing. */
+export function applyEvent(entity: EntityState | undefined, event: ApiEvent): EntityState {
+  const time = Date.parse(event.time)
+  const { key, type, id, labels } = event.entity
+  const fields = { ...entity?.fields }
+  for (const [field, value] of entriesOf(event.fields)) {
+    if ((fields[field]?.time ?? Number.NEGATIVE_INFINITY) <= time) fields[field] = { value, time }
+  }
+  return { key, source: event.source, type, id, labels: { ...entity?.labels, ...labels }, fields }
+}
+
+/** One plural for headings: `host` → `Hosts`. */
+export function typeTitle(type: string): string {
+  const words = type.replaceAll('_', ' ')
+  const plural = /(s|x|ch|sh)$/.test(words) ? `${words}es` : /[^aeiou]y$/.test(words) ? `${words.slice(0, -1)}ies` : `${words}s`
+  return plural.charAt(0).toUpperCase() + plural.slice(1)
+}

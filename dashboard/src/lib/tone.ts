@@ -1,0 +1,32 @@
+import type { SourceState } from '../api/generated/SourceState'
+
+/** How a state is coloured. Colour never stands alone: the word is beside it. */
+export type Tone = 'good' | 'warn' | 'bad' | 'idle'
+
+const WORDS: Readonly<Record<Exclude<Tone, 'idle'>, readonly string[]>> = {
+  good: ['running', 'up', 'online', 'on', 'ok', 'healthy', 'active', 'normal', 'available', 'started', 'enabled', 'passed', 'true'],
+  warn: [
+    'paused', 'restarting', 'starting', 'degraded', 'warning', 'stale', 'stopping', 'rebuilding', 'removing', 'created', 'unknown',
+    'recreated', 'restart',
+  ],
+  bad: [
+    'exited', 'dead', 'die', 'died', 'down', 'offline', 'unhealthy', 'failed', 'failing', 'crashed', 'error', 'critical', 'oom', 'kill',
+    'unavailable', 'unreachable',
+  ],
+}
+
+const TONES = new Map(
+  (['good', 'warn', 'bad'] as const).flatMap((tone) => WORDS[tone].map((word) => [word, tone] as const)),
+)
+
+/** The tone of a state's word; words that are not commonly good or bad stay neutral. */
+export function toneOf(value: unknown): Tone {
+  return TONES.get(String(value).toLowerCase()) ?? 'idle'
+}
+
+export const SOURCE_TONES: Readonly<Record<SourceState, Tone>> = {
+  up: 'good',
+  down: 'bad',
+  stale: 'warn',
+  pushed: 'idle',
+}

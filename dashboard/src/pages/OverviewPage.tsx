@@ -1,0 +1,109 @@
+import { getRouteApi } from '@tanstack/react-router'
+import type { EntityState } from '../api/generated/EntityState'
+import { SourceList } from '../components/homelab/SourceList'
+import { TypeSection } from '../components/homelab/TypeSection'
+import { ErrorNotice, Notice } from '../components/Notice'
+import { SearchField } from '../components/SearchField'
+import { Section } from '../components/Section'
+import { useLab } from '../hooks/useLab'
+import { useNow } from '../hooks/useNow'
+import { useSources } from '../hooks/useSources'
+import { useTitle } from '../hooks/useTitle'
+import { compareTypes, lastSeen, matchesSearch } from '../lib/entity'
+import type { OverviewSearch } from '../router'
+import styles from './OverviewPage.module.css'
+import { OverviewSkeleton } from './OverviewSkeleton'
+
+const route = getRouteApi('/app/')
+
+/** Times of the usual interval after which a thing counts as not seen any more. */
+const QUIET_INTERVALS = 4
+const QUIET_AT_LEAST_MS = 60_000
+const TICK_MS = 5_000
+
+/** What exists, how it is, and what it did in the last minutes. */
+export function OverviewPage() {
+  useTitle(undefined)
+  const search = route.useSearch()
+  const navigate = route.useNavigate()
+  const now = useNow(TICK_MS)
+  const sources = useSources()
+  const { lab, catalog, entities, error, retry } = useLab()
+
+  const change = (part: Partial<Record<keyof OverviewSearch, string | undefined>>) => {
+    const { q, source } = { ...search, ...part }
+    void navigate({
+      search: { ...(q ? { q } : {}), ...(source === undefined ? {} : { source }) },
+      replace: true,
+    })
+  }
+
+  if (error) return <ErrorNotice title="The overview could not be loaded" error={error} retry={retry} />
+  if (!lab || !catalog) return <OverviewSkeleton />
+
+  const intervals = new Map(sources.data?.sources.map(({ name, interval_seconds: seconds }) => [name, (seconds ?? 0) * 1000]))
+  const isQuiet = (entity: EntityState) =>
+    now - lastSeen(entity) > Math.max(QUIET_AT_LEAST_MS, QUIET_INTERVALS * (intervals.get(entity.source) ?? 0))
+  const shown = entities.filter(
+    (entity) =>
+      entity.type !== 'source' &&
+      (search.source === undefined || entity.source === search.source) &&
+      matchesSearch(entity, search.q ?? ''),
+  )
+  const byType = Map.groupBy(shown, ({ type }) => type)
+  const isEmpty = entities.length === 0
+  return (
+    <>
+      <div className={styles.head}>
+        <h1>Overview</h1>
+        {!isEmpty && (
+          <SearchField label="Search names and labels" value={search.q ?? ''} onChange={(q) => change({ q })} />
+        )}
+      </div>
+      {sources.error && !sources.data ? (
+        <ErrorNotice title="The sources could not be loaded" error={sources.error} retry={() => void sources.refetch()} />
+      ) : (
+        sources.data &&
+        sources.data.sources.length > 0 && (
+          <Section title="Sources" count={sources.data.sources.length}>
+            <SourceList
+              sources={sources.data.sources}
+              now={now}
+              selected={search.source}
+              onSelect={(source) => change({ source })}
+            />
+          </Section>
+        )
+      )}
+      {[...byType.keys()].toSorted(compareTypes).map((type) => (
+        <TypeSection
+          key={type}
+          type={type}
+          entities={byType.get(type) ?? []}
+          all={entities.filter((entity) => entity.type === type)}
+          catalog={catalog}
+          lab={lab}
+          now={now}
+          isQuiet={isQuiet}
+        />
+      ))}
+      {isEmpty && (
+        <Notice icon="inbox" title="Nothing has been observed yet">
+          <p>
+            The first readings come within seconds of a source being up. If there is no source, name one in the
+            configuration file and check it with <code>homelog check --config homelog.toml</code>.
+          </p>
+        </Notice>
+      )}
+      {!isEmpty && shown.length === 0 && (
+        <Notice icon="search" title="Nothing matches">
+          <p>
+            <button type="button" className={styles.clear} onClick={() => change({ q: undefined, source: undefined })}>
+              Show everything
+            </button>
+          </p>
+        </Notice>
+      )}
+    </>
+  )
+}

@@ -1,0 +1,70 @@
+import { createRootRoute, createRoute, createRouter } from '@tanstack/react-router'
+import { readRangeSearch } from './lib/range'
+import { AppLayout } from './pages/AppLayout'
+import { EntityPage } from './pages/EntityPage'
+import { LoginPage } from './pages/LoginPage'
+import { NotFoundPage } from './pages/NotFoundPage'
+import { OverviewPage } from './pages/OverviewPage'
+import { SetupPage } from './pages/SetupPage'
+
+export interface OverviewSearch {
+  /** Words that names and labels must have. */
+  readonly q?: string
+  readonly source?: string
+}
+
+export interface LoginSearch {
+  /** Where to go on afterwards, within the dashboard. */
+  readonly next?: string
+}
+
+function text(value: unknown): string | undefined {
+  // The router reads `?q=42` as a number.
+  if (typeof value === 'number' || typeof value === 'boolean') return String(value)
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+const rootRoute = createRootRoute({ notFoundComponent: NotFoundPage })
+
+const loginRoute = createRoute({
+  getParentRoute: () => rootRoute,
+  path: '/login',
+  component: LoginPage,
+  validateSearch: (search: Record<string, unknown>): LoginSearch => {
+    const next = text(search.next)
+    // Only a path of our own: `//host` would be a foreign one.
+    return next !== undefined && /^\/(?![/\\])/.test(next) ? { next } : {}
+  },
+})
+
+const setupRoute = createRoute({ getParentRoute: () => rootRoute, path: '/setup', component: SetupPage })
+
+const appRoute = createRoute({ getParentRoute: () => rootRoute, id: 'app', component: AppLayout })
+
+const overviewRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '/',
+  component: OverviewPage,
+  validateSearch: (search: Record<string, unknown>): OverviewSearch => {
+    const q = text(search.q)
+    const source = text(search.source)
+    return { ...(q === undefined ? {} : { q }), ...(source === undefined ? {} : { source }) }
+  },
+})
+
+const entityRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '/entity/$key',
+  component: EntityPage,
+  validateSearch: readRangeSearch,
+})
+
+const routeTree = rootRoute.addChildren([loginRoute, setupRoute, appRoute.addChildren([overviewRoute, entityRoute])])
+
+export const router = createRouter({ routeTree, defaultPreload: false, scrollRestoration: true })
+
+declare module '@tanstack/react-router' {
+  interface Register {
+    router: typeof router
+  }
+}
