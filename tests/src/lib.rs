@@ -1,4 +1,14 @@
-//! What the black-box tests share.
+//! What the black-box tests share: the real binary with its own data, a load, and an oracle.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "an index into a JSON value that is not there is null"
+)]
+
+pub mod files;
+pub mod lab;
+pub mod load;
+pub mod sse;
 
 use std::path::{Path, PathBuf};
 

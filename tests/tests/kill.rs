@@ -1,0 +1,375 @@
+//! `kill -9` at random instants of a running collect, push and ingest.
+//!
+//! The oracle is the list that the pushers keep of what was acknowledged. It is compared with what the public API gives and
+//! with what plain `sqlite3` finds in the files; `homelog verify` is asked last and only has to agree.
+
+#![expect(
+    clippy::indexing_slicing,
+    reason = "an index into a JSON value that is not there is null"
+)]
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
+
+use anyhow::{Context, Result, ensure};
+use homelog_tests::{
+    files,
+    lab::Lab,
+    load::{Acknowledged, EPOCH, Load, Sent, TYPE},
+};
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+use serde_json::Value;
+
+const CONFIG: &str = r#"
+[[source]]
+name = "here"
+kind = "host"
+interval = "1s"
+"#;
+
+/// Kills in this run: 20, or as many as `HOMELOG_KILLS` says.
+fn kills() -> u32 {
+    option_from_environment("HOMELOG_KILLS").unwrap_or(20)
+}
+
+#[expect(clippy::disallowed_methods, reason = "a test's own switch")]
+fn option_from_environment<T: std::str::FromStr>(name: &str) -> Option<T> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_acknowledged_event_survives_kill_9_exactly_once() -> Result<()> {
+    let seed = option_from_environment("HOMELOG_SEED").unwrap_or_else(rand::random::<u64>);
+    println!("HOMELOG_SEED={seed}");
+    let mut random = StdRng::seed_from_u64(seed);
+    let mut lab = Lab::start(CONFIG).await?;
+    let load = Load::start(&lab.url(""), lab.token(), 4, seed)?;
+
+    let mut between = 0;
+    for kill in 0..kills() {
+        tokio::time::sleep(Duration::from_millis(random.random_range(50..1500))).await;
+        let before = load.count();
+        lab.kill9().await?;
+        let behind = store_lag(&lab).await?;
+        between += u32::from(behind > 0);
+        println!(
+            "kill {kill}: {before} acknowledged, the store was {behind} events behind the log"
+        );
+        lab.spawn()?;
+        lab.wait_ready().await?;
+    }
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let (retries, duplicates) = load.repeats();
+    let acknowledged = load.finish().await?;
+    let sent: usize = acknowledged.values().map(BTreeMap::len).sum();
+    println!(
+        "{sent} acknowledged, {retries} pushes repeated, {duplicates} of their events were in the log already"
+    );
+    println!(
+        "{between} of {} kills between append and store commit",
+        kills()
+    );
+    ensure!(
+        between * 2 >= kills(),
+        "too few kills between append and store commit: {between}"
+    );
+    ensure!(sent > 1_000, "the load was too small to mean anything");
+
+    let position = events_through_the_api(&lab, &acknowledged).await?;
+    caught_up(&lab, &position).await?;
+    points_through_the_api(&lab, &acknowledged).await?;
+    own_source_without_hole(&lab).await?;
+
+    ensure!(
+        lab.stop().await?.success(),
+        "stopping failed:\n{}",
+        lab.output()
+    );
+    events_in_the_file(&lab, &acknowledged).await?;
+    points_in_the_file(&lab, &acknowledged).await?;
+    let verify = lab.run(&["verify"]).await?;
+    ensure!(
+        verify.status.success(),
+        "verify does not agree:\n{}{}",
+        String::from_utf8_lossy(&verify.stdout),
+        String::from_utf8_lossy(&verify.stderr)
+    );
+    Ok(())
+}
+
+/// How many events the log holds durably that the store's durable part has not seen.
+async fn store_lag(lab: &Lab) -> Result<u64> {
+    let logged = next_offset(lab).await?;
+    let consumed = files::rows(
+        &lab.data().join("series.db"),
+        "SELECT value FROM meta WHERE key = 'position'",
+    )
+    .await?;
+    let consumed = match consumed.first().and_then(|row| row.first()) {
+        Some(text) => u64::from_str_radix(text.strip_prefix("1.").context("position")?, 36)?,
+        None => 0,
+    };
+    ensure!(
+        consumed <= logged,
+        "the store is ahead of the log: {consumed} > {logged}"
+    );
+    Ok(logged - consumed)
+}
+
+async fn next_offset(lab: &Lab) -> Result<u64> {
+    files::number(
+        &lab.data().join("log.db"),
+        "SELECT coalesce(max(first_offset + count), 0) FROM blocks",
+    )
+    .await
+}
+
+fn sent_of(event: &Value) -> Result<Sent> {
+    let time = event["time"]
+        .as_str()
+        .map(ToOwned::to_owned)
+        .or_else(|| event["time"].as_i64().map(|t| t.to_string()));
+    let time =
+        schemas::Timestamp::parse(&time.context("time")?, schemas::Timestamp::now())?.as_millis();
+    let count = &event["fields"]["things_count"];
+    Ok(Sent {
+        id: event["entity"]["id"]
+            .as_str()
+            .context("entity id")?
+            .to_owned(),
+        time,
+        value: event["fields"]["value"].as_f64().context("value")?,
+        count: count
+            .as_i64()
+            .or_else(|| count.as_str()?.parse().ok())
+            .context("count")?,
+    })
+}
+
+async fn events_through_the_api(lab: &Lab, acknowledged: &Acknowledged) -> Result<String> {
+    let mut last = String::new();
+    for (source, sent) in acknowledged {
+        let mut found = BTreeMap::new();
+        let mut path = format!("/api/v1/events?source={source}&limit=10000");
+        loop {
+            let page = lab.json(&path).await?;
+            for event in page["events"].as_array().context("events")? {
+                ensure!(event["epoch"] == EPOCH, "{event}");
+                let seq = event["seq"].as_u64().context("seq")?;
+                ensure!(
+                    found.insert(seq, sent_of(event)?).is_none(),
+                    "{source} seq {seq} is in the log twice"
+                );
+            }
+            page["next"].as_str().context("next")?.clone_into(&mut last);
+            if page["more"] != true {
+                break;
+            }
+            path = format!("/api/v1/events?source={source}&limit=10000&after={last}");
+        }
+        same(source, sent, &found)?;
+    }
+    Ok(last)
+}
+
+fn same(source: &str, sent: &BTreeMap<u64, Sent>, found: &BTreeMap<u64, Sent>) -> Result<()> {
+    for (seq, event) in sent {
+        let stored = found
+            .get(seq)
+            .with_context(|| format!("{source} seq {seq} was acknowledged and is not there"))?;
+        ensure!(
+            stored == event && stored.value.to_bits() == event.value.to_bits(),
+            "{source} seq {seq}: sent {event:?}, found {stored:?}"
+        );
+    }
+    let extra: Vec<_> = found.keys().filter(|seq| !sent.contains_key(seq)).collect();
+    ensure!(
+        extra.is_empty(),
+        "{source} has events that were never acknowledged though every push was: {extra:?}"
+    );
+    Ok(())
+}
+
+async fn caught_up(lab: &Lab, position: &str) -> Result<()> {
+    let target: schemas::Position = position.parse()?;
+    for _ in 0..300 {
+        let answer = lab.json("/api/v1/entities?type=probe").await?;
+        let at: schemas::Position = answer["position"].as_str().context("position")?.parse()?;
+        if at.reaches(&target) {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    anyhow::bail!("the store did not catch up with {position} in 30 s")
+}
+
+async fn points_through_the_api(lab: &Lab, acknowledged: &Acknowledged) -> Result<()> {
+    for (source, sent) in acknowledged {
+        let mut expected: BTreeMap<&str, BTreeMap<i64, &Sent>> = BTreeMap::new();
+        for event in sent.values() {
+            expected
+                .entry(&event.id)
+                .or_default()
+                .insert(event.time, event);
+        }
+        for (id, points) in expected {
+            let key = format!("{source}/{TYPE}/{id}");
+            let (from, to) = (
+                points.keys().next().context("first")?,
+                points.keys().last().context("last")? + 1,
+            );
+            let path = format!(
+                "/api/v1/range?entity={key}&field=value,things_count&step=raw&from={from}&to={to}"
+            );
+            let answer = lab.json(&path).await?;
+            let mut checked = 0;
+            for series in answer["series"].as_array().context("series")? {
+                let field = series["field"].as_str().context("field")?;
+                let times = series["times"].as_array().context("times")?;
+                let values = series["values"].as_array().context("values")?;
+                ensure!(
+                    times.len() == points.len(),
+                    "{key} {field}: {} points, {} were acknowledged",
+                    times.len(),
+                    points.len()
+                );
+                for ((time, value), (expected_time, event)) in times.iter().zip(values).zip(&points)
+                {
+                    ensure!(
+                        time.as_i64() == Some(*expected_time),
+                        "{key} {field}: {time} instead of {expected_time}"
+                    );
+                    let equal = match field {
+                        "value" => value
+                            .as_f64()
+                            .is_some_and(|v| v.to_bits() == event.value.to_bits()),
+                        _ => value.as_i64() == Some(event.count),
+                    };
+                    ensure!(
+                        equal,
+                        "{key} {field} at {time}: {value}, sent was {event:?}"
+                    );
+                }
+                checked += 1;
+            }
+            ensure!(checked == 2, "{key} has {checked} series instead of 2");
+        }
+    }
+    Ok(())
+}
+
+/// The collector's own events: whatever it appended has no hole.
+async fn own_source_without_hole(lab: &Lab) -> Result<()> {
+    let mut seen: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+    let mut after = String::new();
+    loop {
+        let page = lab
+            .json(&format!("/api/v1/events?source=here&limit=10000{after}"))
+            .await?;
+        for event in page["events"].as_array().context("events")? {
+            let epoch = event["epoch"].as_str().context("epoch")?;
+            let seq = event["seq"].as_u64().context("seq")?;
+            ensure!(
+                seen.entry(epoch.to_owned()).or_default().insert(seq),
+                "seq {seq} of {epoch} twice"
+            );
+        }
+        after = format!("&after={}", page["next"].as_str().context("next")?);
+        if page["more"] != true {
+            break;
+        }
+    }
+    ensure!(!seen.is_empty(), "the host source wrote nothing");
+    for (epoch, seqs) in seen {
+        let last = *seqs.last().context("no seq")?;
+        ensure!(
+            seqs.len() as u64 == last,
+            "epoch {epoch}: {} events up to seq {last}",
+            seqs.len()
+        );
+    }
+    Ok(())
+}
+
+async fn events_in_the_file(lab: &Lab, acknowledged: &Acknowledged) -> Result<()> {
+    let blocks = files::rows(
+        &lab.data().join("log.db"),
+        "SELECT first_offset, count, hex(body) FROM blocks ORDER BY first_offset",
+    )
+    .await?;
+    let mut next = 0_u64;
+    let mut found: Acknowledged = BTreeMap::new();
+    for row in &blocks {
+        let [first, count, body] = &row[..] else {
+            anyhow::bail!("a row of {} columns", row.len())
+        };
+        let (first, count): (u64, usize) = (first.parse()?, count.parse()?);
+        ensure!(first == next, "offsets {next} to {first} are missing");
+        let text = String::from_utf8(zstd::decode_all(&files::unhex(body)?[..])?)?;
+        let lines: Vec<&str> = text.lines().collect();
+        ensure!(
+            lines.len() == count,
+            "block {first} says {count} events and holds {}",
+            lines.len()
+        );
+        for line in lines {
+            let (_, json) = line
+                .split_once('\t')
+                .context("a line without its logged time")?;
+            let event: Value = serde_json::from_str(json)?;
+            if event["epoch"] != EPOCH {
+                continue;
+            }
+            let source = event["source"].as_str().context("source")?.to_owned();
+            let seq = event["seq"].as_u64().context("seq")?;
+            ensure!(
+                found
+                    .entry(source)
+                    .or_default()
+                    .insert(seq, sent_of(&event)?)
+                    .is_none(),
+                "seq {seq} twice in the file"
+            );
+        }
+        next = first + count as u64;
+    }
+    ensure!(
+        found.len() == acknowledged.len(),
+        "sources in the file: {:?}",
+        found.keys()
+    );
+    for (source, sent) in acknowledged {
+        same(source, sent, found.get(source).context("source")?)?;
+    }
+    println!("log.db: {next} events in {} blocks", blocks.len());
+    Ok(())
+}
+
+async fn points_in_the_file(lab: &Lab, acknowledged: &Acknowledged) -> Result<()> {
+    let file = lab.data().join("series.db");
+    let check = files::rows(&file, "PRAGMA integrity_check").await?;
+    ensure!(check == [["ok"]], "{check:?}");
+    for (source, sent) in acknowledged {
+        let points = files::number(
+            &file,
+            &format!(
+                "SELECT coalesce(sum(c.count), 0) FROM chunks c JOIN entities e ON e.id = c.id >> 32 \
+                 WHERE e.key LIKE '{source}/{TYPE}/%'"
+            ),
+        )
+        .await?;
+        ensure!(
+            points == sent.len() as u64,
+            "{source}: {points} points in the file, {} were acknowledged",
+            sent.len()
+        );
+    }
+    let lag = store_lag(lab).await?;
+    ensure!(
+        lag == 0,
+        "after a clean stop the store is {lag} events behind the log"
+    );
+    Ok(())
+}
