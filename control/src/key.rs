@@ -1,0 +1,51 @@
+use std::fmt;
+
+use schemas::Timestamp;
+use secrecy::{ExposeSecret, SecretSlice};
+
+/// A key that signs access tokens: 512 random bits.
+#[derive(Clone)]
+pub struct SigningKey {
+    /// Names it in the head of a token.
+    pub id: String,
+    secret: SecretSlice<u8>,
+    /// When it was made.
+    pub created: Timestamp,
+    /// Until when it verifies; none for the one that signs.
+    pub retires: Option<Timestamp>,
+}
+
+impl SigningKey {
+    /// Length of a key, in bytes.
+    pub const BYTES: usize = 64;
+
+    /// From what is stored; a key that is too short is refused.
+    pub fn new(
+        id: String,
+        secret: Vec<u8>,
+        created: Timestamp,
+        retires: Option<Timestamp>,
+    ) -> Option<Self> {
+        (secret.len() >= Self::BYTES).then(|| Self {
+            id,
+            secret: SecretSlice::from(secret),
+            created,
+            retires,
+        })
+    }
+
+    /// The key itself.
+    pub fn secret(&self) -> &[u8] {
+        self.secret.expose_secret()
+    }
+}
+
+impl fmt::Debug for SigningKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SigningKey")
+            .field("id", &self.id)
+            .field("created", &self.created)
+            .field("retires", &self.retires)
+            .finish_non_exhaustive()
+    }
+}
