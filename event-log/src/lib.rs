@@ -9,12 +9,18 @@
 //! - a reader, a tail and a subscriber see only what is durable;
 //! - offsets are never used twice, also after retention emptied the log.
 
+mod admission;
+pub mod embedded;
 mod error;
 mod filter;
+mod memory;
 mod record;
+mod sequence;
 
+pub use embedded::Embedded;
 pub use error::{AppendError, ReadError};
 pub use filter::Filter;
+pub use memory::Memory;
 pub use record::{Batch, Body, DeadLetter, Record};
 
 use async_trait::async_trait;
