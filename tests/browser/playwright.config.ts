@@ -7,6 +7,8 @@ const asRoot = process.getuid?.() === 0
 
 export default defineConfig({
   testDir: '.',
+  // pictures are taken by `make pictures`, not by `make test`
+  testIgnore: process.env['HOMELOG_PICTURES'] ? [] : ['pictures.spec.ts'],
   outputDir: 'results/failures',
   // One machine, one Docker Engine, one look at its load: tests would see each other.
   workers: 1,
