@@ -1,0 +1,145 @@
+//! Every route, each with its description, and what stands around them.
+
+use axum::{
+    Router,
+    http::{Method, StatusCode, Uri, header},
+    middleware::from_fn_with_state,
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use schemas::name::excerpt;
+use tower::ServiceBuilder;
+use tower_http::{
+    catch_panic::CatchPanicLayer,
+    compression::{
+        CompressionLayer, CompressionLevel,
+        predicate::{NotForContentType, Predicate, SizeAbove},
+    },
+};
+use utoipa::{
+    Modify, OpenApi,
+    openapi::{
+        Components,
+        security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme},
+    },
+};
+use utoipa_axum::{router::OpenApiRouter, routes};
+
+use crate::{
+    ApiError, App, auth, guard, rate, request,
+    routes::{
+        assets, catalog, docs, entities, events, health, live, metrics, push, range, realtime,
+        sources,
+    },
+};
+
+/// Answers smaller than this are not worth compressing, in bytes.
+const WORTH: u64 = 1024;
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "Homelog",
+        description = "History, live tails and events of a homelab. Times are read as RFC 3339, `now`, `-6h` or Unix numbers; ranges are [from, to); whole numbers beyond ±2^53 are texts; positions are opaque.",
+    ),
+    modifiers(&Token),
+    components(schemas(schemas::api::ClientMessage, schemas::api::ServerMessage, schemas::api::ApiEvent))
+)]
+struct Description;
+
+struct Token;
+
+impl Modify for Token {
+    fn modify(&self, api: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new()
+            .scheme(HttpAuthScheme::Bearer)
+            .description(Some("The access token of `/auth/login`, or an API token"))
+            .build();
+        api.components
+            .get_or_insert_with(Components::new)
+            .add_security_scheme("token", SecurityScheme::Http(scheme));
+        api.security = Some(vec![SecurityRequirement::new(
+            "token",
+            Vec::<String>::new(),
+        )]);
+    }
+}
+
+fn described() -> OpenApiRouter<App> {
+    OpenApiRouter::with_openapi(Description::openapi())
+        .routes(routes!(health::health))
+        .routes(routes!(health::live))
+        .routes(routes!(health::ready))
+        .routes(routes!(metrics::metrics))
+        .routes(routes!(openapi_json))
+        .routes(routes!(docs::docs))
+        .routes(routes!(catalog::catalog))
+        .routes(routes!(sources::sources))
+        .routes(routes!(entities::entities))
+        .routes(routes!(range::range))
+        .routes(routes!(events::events, push::push))
+        .routes(routes!(live::live))
+        .routes(routes!(realtime::realtime))
+        .merge(auth::routes())
+}
+
+/// The API described in OpenAPI.
+pub fn openapi() -> utoipa::openapi::OpenApi {
+    described().into_openapi()
+}
+
+/// The API described in OpenAPI.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    tag = "about",
+    security(()),
+    responses((status = 200, description = "An OpenAPI 3.1 document", body = serde_json::Value))
+)]
+async fn openapi_json() -> Result<Response, ApiError> {
+    let text = openapi().to_json().map_err(|e| ApiError::internal(&e))?;
+    let head = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "no-cache"),
+    ];
+    Ok((head, text).into_response())
+}
+
+/// The whole of it, from the outermost layer to the handlers.
+pub(crate) fn router(app: App) -> Router {
+    let worth = SizeAbove::new(WORTH)
+        .and(NotForContentType::SSE)
+        .and(NotForContentType::IMAGES)
+        .and(NotForContentType::const_new("font/"));
+    let around = ServiceBuilder::new()
+        .layer(from_fn_with_state(app.clone(), request::track))
+        .layer(
+            CompressionLayer::new()
+                .quality(CompressionLevel::Fastest)
+                .compress_when(worth),
+        )
+        .layer(CatchPanicLayer::custom(request::caught))
+        .layer(from_fn_with_state(app.clone(), guard::layer))
+        .layer(from_fn_with_state(app.clone(), auth::layer))
+        .layer(from_fn_with_state(app.clone(), rate::limit));
+    let (router, _) = described().split_for_parts();
+    router
+        .route("/docs/docs.js", get(docs::script))
+        .route("/docs/docs.css", get(docs::style))
+        .fallback(assets::fallback)
+        .method_not_allowed_fallback(not_allowed)
+        .layer(around)
+        .with_state(app)
+}
+
+async fn not_allowed(method: Method, uri: Uri) -> ApiError {
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        format!(
+            "`{}` does not take {}",
+            excerpt(uri.path()),
+            excerpt(method.as_str())
+        ),
+    )
+}

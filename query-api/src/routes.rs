@@ -1,0 +1,14 @@
+//! The handlers, one file for each thing that is asked for.
+
+pub(crate) mod assets;
+pub(crate) mod catalog;
+pub(crate) mod docs;
+pub(crate) mod entities;
+pub(crate) mod events;
+pub(crate) mod health;
+pub(crate) mod live;
+pub(crate) mod metrics;
+pub(crate) mod push;
+pub(crate) mod range;
+pub(crate) mod realtime;
+pub(crate) mod sources;

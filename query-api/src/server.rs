@@ -1,0 +1,179 @@
+//! Accepts connections and serves them, each in a supervised task, until the supervisor says stop.
+
+use std::{convert::Infallible, io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use axum::{Router, body::Body, extract::ConnectInfo, http::Request, response::Response};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use supervision::Supervisor;
+use tokio::{
+    net::{TcpListener, TcpStream},
+    sync::Semaphore,
+};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use tracing::{debug, info, warn};
+
+use crate::{ApiOptions, App, Services, router};
+
+/// How long an answer that is being written may go on after the stop.
+const LAST_ANSWERS: Duration = Duration::from_secs(3);
+/// How long a peer may leave our bytes unacknowledged.
+const PEER_SILENCE: Duration = Duration::from_secs(60);
+/// Largest head of a request, in bytes.
+const MAX_HEAD: usize = 64 * 1024;
+const MAX_HEADERS: usize = 100;
+
+/// Serves the API on listeners that are bound already, in tasks of the supervisor named `api/<address>`.
+///
+/// # Errors
+/// A listener does not know its address.
+pub fn serve(
+    listeners: Vec<TcpListener>,
+    services: Services,
+    options: ApiOptions,
+    supervisor: &Supervisor,
+) -> anyhow::Result<()> {
+    let places = Arc::new(Semaphore::new(options.max_connections));
+    let head_timeout = options.head_timeout;
+    let app = App::new(services, options, supervisor.clone());
+    let router = router::router(app.clone());
+    for listener in listeners {
+        let address = listener.local_addr().context("address of a listener")?;
+        info!(listen.address = %address, "the API listens on {address}");
+        let acceptor = Acceptor {
+            listener,
+            router: router.clone(),
+            app: app.clone(),
+            places: Arc::clone(&places),
+            head_timeout,
+        };
+        supervisor.spawn(format!("api/{address}"), acceptor.run(supervisor.token()));
+    }
+    Ok(())
+}
+
+struct Acceptor {
+    listener: TcpListener,
+    router: Router,
+    app: App,
+    places: Arc<Semaphore>,
+    head_timeout: Duration,
+}
+
+impl Acceptor {
+    async fn run(self, token: CancellationToken) -> anyhow::Result<()> {
+        loop {
+            // a place first: while there is none, further connections wait in the system's queue
+            let (place, (stream, peer)) = tokio::select! {
+                () = token.cancelled() => return Ok(()),
+                next = self.next() => next?,
+            };
+            if let Err(e) = prepare(&stream) {
+                debug!(error = %e, "a connection was gone before it was served");
+                continue;
+            }
+            let connection = Connection {
+                router: self.router.clone(),
+                peer,
+                head_timeout: self.head_timeout,
+            };
+            let gauge = self.app.metrics.connections.clone();
+            let token = token.clone();
+            self.app
+                .supervisor
+                .spawn_transient("api/connection", async move {
+                    gauge.inc();
+                    connection.serve(stream, token).await;
+                    gauge.dec();
+                    drop(place);
+                });
+        }
+    }
+
+    async fn next(
+        &self,
+    ) -> anyhow::Result<(tokio::sync::OwnedSemaphorePermit, (TcpStream, SocketAddr))> {
+        let place = Arc::clone(&self.places)
+            .acquire_owned()
+            .await
+            .context("places for connections")?;
+        loop {
+            match self.listener.accept().await {
+                Ok(accepted) => return Ok((place, accepted)),
+                Err(e) if is_of_one_connection(&e) => {}
+                Err(e) => {
+                    // out of file descriptors or memory: what is served may give some back
+                    warn!(error = %e, retry_in_ms = 500, "a connection could not be accepted, will try again: {e}");
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+            }
+        }
+    }
+}
+
+fn is_of_one_connection(e: &io::Error) -> bool {
+    matches!(
+        e.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+fn prepare(stream: &TcpStream) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let silence = u32::try_from(PEER_SILENCE.as_millis()).unwrap_or(u32::MAX);
+    rustix::net::sockopt::set_tcp_user_timeout(stream, silence)?;
+    rustix::net::sockopt::set_socket_keepalive(stream, true)?;
+    Ok(())
+}
+
+struct Connection {
+    router: Router,
+    peer: SocketAddr,
+    head_timeout: Duration,
+}
+
+impl Connection {
+    async fn serve(self, stream: TcpStream, token: CancellationToken) {
+        let (router, peer) = (self.router, self.peer);
+        let service = service_fn(move |request: Request<Incoming>| {
+            let router = router.clone();
+            async move {
+                let mut request = request.map(Body::new);
+                request.extensions_mut().insert(ConnectInfo(peer));
+                let answer: Result<Response, Infallible> = router.oneshot(request).await;
+                answer
+            }
+        });
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.head_timeout)
+            .max_headers(MAX_HEADERS)
+            .max_buf_size(MAX_HEAD);
+        let mut served = pin!(
+            builder
+                .serve_connection(TokioIo::new(stream), service)
+                .with_upgrades()
+        );
+        let ended = tokio::select! {
+            ended = served.as_mut() => ended,
+            () = token.cancelled() => {
+                served.as_mut().graceful_shutdown();
+                match tokio::time::timeout(LAST_ANSWERS, served).await {
+                    Ok(ended) => ended,
+                    Err(_) => {
+                        debug!("an answer was cut off since it took too long after the stop");
+                        return;
+                    }
+                }
+            }
+        };
+        if let Err(e) = ended {
+            debug!(error = %e, "a connection ended: {e}");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! How a source does, from what the collector said about it last.
+
+use schemas::{FieldValue, SourceName, Timestamp, api::SourceState, name::SourceKind};
+use time_series::EntityState;
+
+/// Type of the entity under which a collector tells how its source does.
+pub(crate) const ENTITY_TYPE: &str = "source";
+
+/// A source that is silent for this long is stale, whatever its interval: collectors speak every minute.
+const SILENCE_MS: i64 = 3 * 60_000;
+/// Of how many intervals.
+const MISSED: f64 = 3.0;
+
+/// What a collector said last about one source.
+#[derive(Clone, Debug)]
+pub(crate) struct SourceStatus {
+    pub(crate) name: SourceName,
+    pub(crate) kind: SourceKind,
+    pub(crate) agent: Option<String>,
+    pub(crate) state: SourceState,
+    pub(crate) reason: Option<String>,
+    pub(crate) class: Option<String>,
+    /// When it was said.
+    pub(crate) heard: Timestamp,
+    pub(crate) interval_seconds: Option<f64>,
+    pub(crate) poll_seconds: Option<f64>,
+    pub(crate) skew_seconds: Option<f64>,
+}
+
+impl SourceStatus {
+    /// Reads the state of an entity of type `source`; none for another entity, or one that never said `up`.
+    pub(crate) fn of(entity: &EntityState, now: Timestamp) -> Option<Self> {
+        if entity.key.entity_type.as_str() != ENTITY_TYPE
+            || entity.key.id.as_str() != entity.key.source.as_str()
+        {
+            return None;
+        }
+        let number = |name: &str| entity.fields.get(name).and_then(|l| l.value.as_f64());
+        let text = |name: &str| match entity.fields.get(name).map(|l| &l.value) {
+            Some(FieldValue::Text(text)) if !text.is_empty() => Some(text.to_string()),
+            _ => None,
+        };
+        let up = entity.fields.get("up")?;
+        let interval_seconds = number("interval_seconds");
+        let state = if now.since(up.time) > patience_ms(interval_seconds) {
+            SourceState::Stale
+        } else if up.value == FieldValue::Bool(true) {
+            SourceState::Up
+        } else {
+            SourceState::Down
+        };
+        Some(Self {
+            name: entity.key.source.clone(),
+            kind: entity.kind.clone(),
+            agent: entity.agent.as_ref().map(ToString::to_string),
+            reason: match state {
+                SourceState::Stale => Some(format!(
+                    "nothing was heard of it since {}: is its collector running?",
+                    up.time
+                )),
+                _ => text("reason"),
+            },
+            class: text("class"),
+            state,
+            heard: up.time,
+            interval_seconds,
+            poll_seconds: number("poll_seconds"),
+            skew_seconds: number("skew_seconds"),
+        })
+    }
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "clamped to a month just before"
+)]
+fn patience_ms(interval_seconds: Option<f64>) -> i64 {
+    let missed = interval_seconds.unwrap_or(0.0) * MISSED * 1000.0;
+    (missed.clamp(0.0, 31.0 * 86_400_000.0) as i64).max(SILENCE_MS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::{collections::BTreeMap, sync::Arc};
+    use time_series::Latest;
+
+    fn entity(up: bool, interval: f64) -> EntityState {
+        let latest = |value| Latest {
+            value,
+            time: Timestamp::from_millis(1_795_406_700_000),
+        };
+        EntityState {
+            key: "nas1/source/nas1".parse().unwrap(),
+            kind: SourceKind::new("synology").unwrap(),
+            agent: None,
+            labels: Arc::default(),
+            fields: BTreeMap::from([
+                ("up".into(), latest(FieldValue::Bool(up))),
+                ("interval_seconds".into(), latest(FieldValue::F64(interval))),
+                (
+                    "reason".into(),
+                    latest(FieldValue::text("no route").unwrap()),
+                ),
+            ]),
+        }
+    }
+
+    #[test]
+    fn a_source_is_up_down_or_not_heard() {
+        let at = |minutes: i64| Timestamp::from_millis(1_795_406_700_000 + minutes * 60_000);
+        let state = |up, interval, minutes| {
+            SourceStatus::of(&entity(up, interval), at(minutes))
+                .unwrap()
+                .state
+        };
+        assert_eq!(state(true, 5.0, 2), SourceState::Up);
+        assert_eq!(state(false, 5.0, 2), SourceState::Down);
+        assert_eq!(state(true, 5.0, 4), SourceState::Stale);
+        assert_eq!(state(true, 600.0, 29), SourceState::Up);
+        assert_eq!(state(true, 600.0, 31), SourceState::Stale);
+        let told = SourceStatus::of(&entity(true, 5.0), at(4)).unwrap();
+        assert!(told.reason.unwrap().contains("2026-"));
+    }
+
+    #[test]
+    fn an_entity_of_another_name_is_no_source() {
+        let mut other = entity(true, 5.0);
+        other.key = "nas1/source/nas2".parse().unwrap();
+        assert!(SourceStatus::of(&other, Timestamp::from_millis(1_795_406_700_000)).is_none());
+    }
+}
