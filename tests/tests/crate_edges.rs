@@ -54,7 +54,7 @@ const HOLDERS: &[(&str, &[&str])] = &[
     ("influxdb2", &["time-series"]),
     ("tokio-postgres", &["control"]),
     ("bollard", &["collector"]),
-    ("sysinfo", &["collector"]),
+    ("sysinfo", &["collector", "homelog"]),
     ("argon2", &["control", "query-api"]),
     ("axum", &["query-api"]),
 ];
