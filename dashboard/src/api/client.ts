@@ -31,7 +31,7 @@ export interface RangeQuery {
 export interface EventsQuery {
   readonly source?: string
   readonly entity?: string
-  readonly type?: readonly EventType[]
+  readonly event?: readonly EventType[]
   readonly from?: TimeInput
   readonly to?: TimeInput
   /** Position after which the page begins. */

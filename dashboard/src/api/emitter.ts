@@ -15,7 +15,8 @@ export class Emitter<Events> {
   }
 
   emit<K extends keyof Events>(name: K, payload: Events[K]): void {
-    // A handler may unsubscribe while it is called.
-    for (const handler of [...(this.#handlers.get(name) ?? [])]) (handler as Handler<Events[K]>)(payload)
+    // A copy: a handler may unsubscribe, or subscribe another, while it is called.
+    const handlers = [...(this.#handlers.get(name) ?? [])]
+    for (const handler of handlers) (handler as Handler<Events[K]>)(payload)
   }
 }

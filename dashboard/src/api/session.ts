@@ -23,8 +23,8 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1
 /** Tabs share the refresh cookie, which changes with every use: only one of them may use it at a time. */
 async function oneTabAtATime<T>(work: () => Promise<T>): Promise<T> {
   // Browsers have locks only where the page is secure; elsewhere the server's grace for a used cookie has to do.
-  if (!('locks' in navigator)) return work()
-  return navigator.locks.request('homelog.refresh', work)
+  const locks: LockManager | null | undefined = navigator.locks
+  return locks ? locks.request('homelog.refresh', work) : work()
 }
 
 /**

@@ -15,7 +15,7 @@ export function Section({ title, count, children }: Props) {
     <section className={styles.section} aria-labelledby={id}>
       <h2 className={styles.title} id={id}>
         {title}
-        {count !== undefined && <span className={styles.count}>{count}</span>}
+        {count !== undefined && count > 0 && <span className={styles.count}>{count}</span>}
       </h2>
       {children}
     </section>

@@ -1,4 +1,4 @@
-import { createContext, useContext, useEffect, useSyncExternalStore } from 'react'
+import { createContext, useContext, useEffect, useMemo, useSyncExternalStore } from 'react'
 import type { ReactNode } from 'react'
 import type { Client } from '../api/client'
 import type { Session, SessionState } from '../api/session'
@@ -23,7 +23,8 @@ export function SessionProvider({ session, client, children }: Props) {
   useEffect(() => {
     void session.refresh()
   }, [session])
-  return <SessionContext value={{ session, client, state }}>{children}</SessionContext>
+  const value = useMemo(() => ({ session, client, state }), [session, client, state])
+  return <SessionContext value={value}>{children}</SessionContext>
 }
 
 export function useSession(): SessionValue {

@@ -44,6 +44,6 @@ export function useTrails(lab: Lab, type: string, metrics: readonly Metric[]): v
       }
     }
     for (const [key, inputs] of columns) lab.setTrail(key, SeriesTable.from(STEP_S * 1000, until, inputs))
-    // The list of metrics is part of the answer's key.
+    // oxlint-disable-next-line react/exhaustive-deps -- the list of metrics is part of the answer's key
   }, [data, lab])
 }

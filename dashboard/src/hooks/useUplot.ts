@@ -50,7 +50,7 @@ export function useUplot({ host, shape, height, data, from, to, theme, hooks }: 
       setChart(undefined)
       plot.destroy()
     }
-    // The theme is read by the options while they draw.
+    // oxlint-disable-next-line react/exhaustive-effect-dependencies -- the theme is read by the options while they draw
   }, [host, shapeKey, height, theme, isSized, latestHooks])
 
   useEffect(() => {

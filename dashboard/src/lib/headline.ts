@@ -1,24 +1,26 @@
 import type { EntityState } from '../api/generated/EntityState'
 import type { Catalog, Metric } from './catalog'
 import { entriesOf } from './record'
-import { CAPACITIES } from './words'
+import { CAPACITIES, DIRECTIONS, fieldWords } from './words'
 
 /** What says most about a thing, first: words of field names that all integrations share. */
 const TELLING: readonly RegExp[] = [
   /^cpu(_used|_usage)?_ratio$/,
   /^(memory|mem)_(used|usage|working_set)?_?(bytes|ratio)$/,
-  /used_(bytes|ratio)$/,
+  /^(?!swap).*used_(bytes|ratio)$/,
   /temperature|celsius$/,
   /(^|_)(rx|received|in)_bytes_total$/,
   /(^|_)(tx|sent|out)_bytes_total$/,
   /read_bytes_total$/,
   /(write|written)_bytes_total$/,
   /_ratio$/,
-  /load/,
+  /^load/,
   /_watts$/,
   /_bytes$/,
   /_total$/,
 ]
+
+const byField = new Intl.Collator('en', { numeric: true })
 
 function isCapacity({ field, kind }: Metric): boolean {
   const words = field.split('_')
@@ -38,21 +40,40 @@ export function headline(catalog: Catalog, entities: readonly EntityState[], cou
       if (!metrics.has(field)) metrics.set(field, catalog.metric(type, field, value))
     }
   }
-  return [...metrics.values()]
+  const ranked = [...metrics.values()]
     .filter((metric) => metric.kind !== 'state' && metric.pattern === metric.field && !isCapacity(metric))
-    .toSorted((a, b) => rank(a) - rank(b) || a.field.localeCompare(b.field))
-    .slice(0, count)
+    .toSorted((a, b) => rank(a) - rank(b) || byField.compare(a.field, b.field))
+  return oneOfEach(ranked).slice(0, count)
+}
+
+/** Leaves out what says the same in another unit (`memory_used_ratio`) or is more of the same (`load_5`, `load_15`). */
+function oneOfEach(ranked: readonly Metric[]): Metric[] {
+  const said = new Set<string>()
+  return ranked.filter(({ field, unit, kind }) => {
+    const words = fieldWords(field)
+    const topic = words.some((word) => DIRECTIONS.has(word)) ? words.join(' ') : (words[0] ?? field)
+    const keys = [words.join(' '), `${topic} ${unit} ${kind}`]
+    const isNew = !keys.some((key) => said.has(key))
+    for (const key of keys) said.add(key)
+    return isNew
+  })
 }
 
 /** The field that holds the whole of which this one is the used part: `memory_used_bytes` → `memory_total_bytes`. */
-export function capacityField(field: string, fields: Readonly<Record<string, unknown>>): string | undefined {
+export function capacityField(field: string, has: (field: string) => boolean): string | undefined {
   const words = field.split('_')
   const used = words.findIndex((word) => word === 'used' || word === 'usage')
   if (used === -1) return undefined
-  return CAPACITIES.map((capacity) => words.with(used, capacity).join('_')).find((name) => name in fields)
+  return CAPACITIES.map((capacity) => words.with(used, capacity).join('_')).find(has)
+}
+
+const MAIN_STATES = ['state', 'status', 'health']
+
+export function isMainState(field: string): boolean {
+  return MAIN_STATES.includes(field)
 }
 
 /** The field that says in one word how the thing is, if it has one. */
 export function stateField(entity: EntityState): string | undefined {
-  return ['state', 'status', 'health'].find((field) => typeof entity.fields[field]?.value === 'string')
+  return MAIN_STATES.find((field) => typeof entity.fields[field]?.value === 'string')
 }

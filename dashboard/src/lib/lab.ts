@@ -20,7 +20,7 @@ export class Lab {
   readonly #trails = new Map<string, SeriesTable>()
   readonly #listeners = new Set<() => void>()
   #snapshot: readonly EntityState[]
-  #timer: ReturnType<typeof setTimeout> | undefined
+  #isWaiting = false
 
   constructor(catalog: Catalog, { position, entities }: EntitiesAnswer) {
     this.#catalog = catalog
@@ -84,8 +84,10 @@ export class Lab {
   }
 
   #changed(): void {
-    this.#timer ??= setTimeout(() => {
-      this.#timer = undefined
+    if (this.#isWaiting) return
+    this.#isWaiting = true
+    setTimeout(() => {
+      this.#isWaiting = false
       this.#snapshot = [...this.#entities.values()]
       for (const listener of this.#listeners) listener()
     }, DRAW_EVERY_MS)

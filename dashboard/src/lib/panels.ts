@@ -1,4 +1,5 @@
 import type { Metric } from './catalog'
+import { capacityField } from './headline'
 import { capitalise, DIRECTIONS, fieldWords, speak } from './words'
 
 /** One line of a chart. */
@@ -6,6 +7,8 @@ export interface PanelSeries {
   readonly field: string
   readonly label: string
   readonly help: string
+  /** The field with the whole of which this one is a part; it is written beside the value, not drawn. */
+  readonly whole: string | undefined
 }
 
 /** One chart: fields of one unit that belong together. */
@@ -45,7 +48,7 @@ function commonStart(lists: readonly (readonly string[])[]): number {
   return Math.min(shared, ...lists.map((list) => Math.max(0, list.length - 1)))
 }
 
-function panelOf(id: string, metrics: readonly Metric[], first: Metric): Panel {
+function panelOf(id: string, metrics: readonly Metric[], first: Metric, wholes: ReadonlyMap<string, string>): Panel {
   const words = metrics.map(({ field }) => fieldWords(field))
   const shared = commonStart(words)
   const isPattern = first.pattern !== first.field
@@ -59,26 +62,42 @@ function panelOf(id: string, metrics: readonly Metric[], first: Metric): Panel {
     title: capitalise(title) + (isPattern ? `, each of ${metrics.length}` : ''),
     unit: first.unit,
     isRate: first.kind === 'counter',
-    series: metrics
-      .slice(0, MAX_SERIES)
-      .map((metric, index) => ({ field: metric.field, label: speak(labels[index] ?? []), help: metric.help })),
+    series: metrics.slice(0, MAX_SERIES).map(({ field, help }, index) => ({
+      field,
+      label: speak(labels[index] ?? []),
+      help,
+      whole: wholes.get(field),
+    })),
   }
+}
+
+/** Parts and their wholes: `memory_used_bytes` → `memory_total_bytes`. */
+function wholesOf(metrics: readonly Metric[]): Map<string, string> {
+  const fields = new Set(metrics.map(({ field }) => field))
+  return new Map(
+    metrics.flatMap(({ field }) => {
+      const whole = capacityField(field, (name) => fields.has(name))
+      return whole === undefined ? [] : [[field, whole] as const]
+    }),
+  )
 }
 
 const byField = new Intl.Collator('en', { numeric: true })
 
 /** Arranges the numeric metrics of one entity into charts, from nothing but the catalogue and the fields' names. */
 export function panelsOf(metrics: readonly Metric[]): Panel[] {
+  const wholes = wholesOf(metrics)
+  const drawnBeside = new Set(wholes.values())
   const groups = new Map<string, Metric[]>()
   for (const metric of metrics) {
-    if (metric.kind === 'state') continue
+    if (metric.kind === 'state' || drawnBeside.has(metric.field)) continue
     const id = `${groupOf(metric)}:${metric.unit}:${metric.kind}`
     groups.set(id, [...(groups.get(id) ?? []), metric])
   }
   return [...groups]
     .map(([id, group]) => {
       const sorted = group.toSorted((a, b) => byField.compare(a.field, b.field))
-      return { panel: sorted[0] && panelOf(id, sorted, sorted[0]), words: fieldWords(sorted[0]?.field ?? '') }
+      return { panel: sorted[0] && panelOf(id, sorted, sorted[0], wholes), words: fieldWords(sorted[0]?.field ?? '') }
     })
     .toSorted((a, b) => topicRank(a.words) - topicRank(b.words) || byField.compare(a.words.join(' '), b.words.join(' ')))
     .flatMap(({ panel }) => panel ?? [])

@@ -9,7 +9,7 @@ export interface Reading {
   readonly text: string
   /** `of 15.6 GiB`. */
   readonly whole: string | undefined
-  /** Filled part, 0 to 1. */
+  /** Which part of the whole it is, 0 to 1. */
   readonly part: number | undefined
 }
 
@@ -29,7 +29,7 @@ export function readingOf(entity: EntityState, metric: Metric, rate: number | un
   }
   const value = entity.fields[metric.field]?.value
   const number = toNumber(metric, value)
-  const capacity = capacityField(metric.field, entity.fields)
+  const capacity = capacityField(metric.field, (field) => field in entity.fields)
   const whole = capacity === undefined ? undefined : toNumber(metric, entity.fields[capacity]?.value)
   if (number !== undefined && whole !== undefined && whole > 0) {
     return {
@@ -38,6 +38,5 @@ export function readingOf(entity: EntityState, metric: Metric, rate: number | un
       part: Math.min(1, number / whole),
     }
   }
-  const isShare = metric.unit === 'ratio' && number !== undefined
-  return { text: formatValue(metric, value), whole: undefined, part: isShare ? Math.min(1, number) : undefined }
+  return { text: formatValue(metric, value), whole: undefined, part: undefined }
 }

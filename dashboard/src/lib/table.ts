@@ -52,6 +52,7 @@ export class SeriesTable {
   static from(step: number, until: number, inputs: readonly ColumnInput[]): SeriesTable {
     const table = new SeriesTable(step)
     const rows = new Set(inputs.flatMap(({ times }) => times))
+    for (const input of inputs) for (const hole of table.#holes(input)) rows.add(hole)
     for (const time of [...rows].toSorted((a, b) => a - b)) table.#times.push(time)
     const rowOf = new Map(table.#times.map((time, row) => [time, row]))
     for (const input of inputs) table.#columns.set(input.field, table.#load(input, rowOf, until))
@@ -135,14 +136,28 @@ export class SeriesTable {
       const value = input.values[index] ?? null
       const row = rowOf.get(time)
       if (value === null || row === undefined) continue
-      // Windows that are empty only because they are shorter than the time between two polls break no line.
-      const isLate = time - column.lastRow > this.#longest(column)
-      if (isLate && row > 0 && cells[row - 1] === undefined) cells[row - 1] = null
       cells[row] = value
       column.lastRow = time
       column.reflects = Math.min(until, time + this.step)
     }
+    for (const hole of this.#holes(input)) cells[rowOf.get(hole) ?? 0] = null
     return column
+  }
+
+  /**
+   * Instants at which the line breaks: after a value that is followed by nothing for too long. Windows that are empty
+   * only because they are shorter than the time between two polls are no holes.
+   */
+  #holes(input: ColumnInput): number[] {
+    const longest = this.#longest({ interval: usualInterval(input) })
+    const holes: number[] = []
+    let last: number | undefined
+    for (const [index, time] of input.times.entries()) {
+      if (input.values[index] === null) continue
+      if (last !== undefined && time - last > longest) holes.push(last + this.step)
+      last = time
+    }
+    return holes
   }
 
   #column(field: string): Column {
@@ -160,7 +175,7 @@ export class SeriesTable {
     column.cells[this.#row(column.lastRow + this.step)] ??= null
   }
 
-  #longest({ interval }: Column): number {
+  #longest({ interval }: Pick<Column, 'interval'>): number {
     return interval === 0 ? Infinity : Math.max(GAP_INTERVALS * interval, 1.5 * this.step)
   }
 

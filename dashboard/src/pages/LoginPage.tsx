@@ -20,13 +20,12 @@ export function LoginPage() {
 
   useEffect(() => {
     let isGone = false
-    session.isSetupNeeded().then(
-      (isNeeded) => {
-        if (!isGone) setSetupNeeded(isNeeded)
-      },
-      // The log-in itself tells what is wrong with the server.
-      () => {},
-    )
+    const ask = async () => {
+      // When the server cannot be asked, the log-in itself tells why.
+      const isNeeded = await session.isSetupNeeded().catch(() => false)
+      if (!isGone) setSetupNeeded(isNeeded)
+    }
+    void ask()
     return () => {
       isGone = true
     }
@@ -61,7 +60,6 @@ export function LoginPage() {
           autoCapitalize="none"
           spellCheck={false}
           required
-          autoFocus
           value={username}
           onChange={(event) => setUsername(event.target.value)}
         />

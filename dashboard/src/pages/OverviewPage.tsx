@@ -46,10 +46,13 @@ export function OverviewPage() {
     now - lastSeen(entity) > Math.max(QUIET_AT_LEAST_MS, QUIET_INTERVALS * (intervals.get(entity.source) ?? 0))
   const shown = entities.filter(
     (entity) =>
-      entity.type !== 'source' &&
+      // How a source does stands above; its own history is shown with all else that it sees.
+      (entity.type !== 'source' || search.source !== undefined) &&
       (search.source === undefined || entity.source === search.source) &&
       matchesSearch(entity, search.q ?? ''),
   )
+  const seen = new Map<string, number>()
+  for (const entity of entities) seen.set(entity.source, Math.max(seen.get(entity.source) ?? 0, lastSeen(entity)))
   const byType = Map.groupBy(shown, ({ type }) => type)
   const isEmpty = entities.length === 0
   return (
@@ -69,6 +72,7 @@ export function OverviewPage() {
             <SourceList
               sources={sources.data.sources}
               now={now}
+              seen={seen}
               selected={search.source}
               onSelect={(source) => change({ source })}
             />

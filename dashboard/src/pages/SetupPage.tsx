@@ -8,7 +8,7 @@ import { useSubmit } from '../hooks/useSubmit'
 import { setupToken } from '../lib/setupToken'
 import styles from './form.module.css'
 
-const MIN_PASSWORD = 8
+const MIN_PASSWORD = 10
 
 /** Where the one-time link leads: makes the first admin. */
 export function SetupPage() {

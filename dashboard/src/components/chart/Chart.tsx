@@ -12,6 +12,8 @@ export interface ChartLine {
   readonly field: string
   readonly label: string
   readonly help: string
+  /** Written behind the value: `of 15.6 GiB`. */
+  readonly whole?: string | undefined
 }
 
 export interface ChartProps {
@@ -102,7 +104,7 @@ export function Chart({ title, unit, isRate, lines, data, hasBand, from, to, mar
       <figcaption className={styles.caption}>
         <h3 title={lines.length === 1 ? lines[0]?.help : undefined}>{title}</h3>
         <ul className={styles.legend} aria-label={`${title}, values`}>
-          {named.map(({ field, label, help }, index) => (
+          {named.map(({ field, label, help, whole }, index) => (
             <li key={field} title={help}>
               {lines.length > 1 && (
                 <>
@@ -113,13 +115,20 @@ export function Chart({ title, unit, isRate, lines, data, hasBand, from, to, mar
               <output className={styles.value} data-testid="chart-value" data-field={field}>
                 {read(index)}
               </output>
+              {whole !== undefined && <span className={styles.label}>{whole}</span>}
             </li>
           ))}
           {lines.length > named.length && <li className={styles.label}>and {lines.length - named.length} more</li>}
         </ul>
       </figcaption>
-      {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-tabindex -- the arrow keys move its cursor */}
-      <div className={styles.plot} tabIndex={0} role="application" aria-label={`${title}, chart: arrow keys read values`} onKeyDown={moveBy}>
+      {/* oxlint-disable-next-line jsx-a11y/no-noninteractive-element-interactions -- the arrow keys move its cursor */}
+      <div
+        className={styles.plot}
+        tabIndex={0}
+        role="application"
+        aria-label={`${title}, chart: arrow keys read values`}
+        onKeyDown={moveBy}
+      >
         <div ref={host} />
         {time !== undefined && typeof time === 'number' && (
           <div

@@ -1,7 +1,7 @@
 import type uPlot from 'uplot'
 import { formatTicks } from '../../lib/format'
 import { formatTimeTick } from '../../lib/time'
-import { BYTE_STEPS, yRange } from './scale'
+import { BYTE_STEPS, DURATION_STEPS, yRange } from './scale'
 
 export interface ChartShape {
   readonly unit: string
@@ -57,6 +57,7 @@ function axes({ unit, isRate }: ChartShape): uPlot.Axis[] {
       gap: 6,
       space: 34,
       ...(unit === 'bytes' ? { incrs: BYTE_STEPS } : {}),
+      ...(unit === 'seconds' && !isRate ? { incrs: DURATION_STEPS } : {}),
       values: (_chart, splits) => formatTicks(splits, unit, isRate),
     },
   ]
@@ -102,7 +103,7 @@ export function chartOptions(shape: ChartShape, width: number, height: number, h
     width,
     height,
     legend: { show: false },
-    padding: [10, 12, 0, 0],
+    padding: [10, 20, 0, 0],
     scales: {
       x: { time: true, auto: false },
       y: { range: (_chart, min, max) => yRange(shape.unit, min, max, shape.isRate) },

@@ -18,13 +18,18 @@ interface Props {
 /** Events that are drawn at most. */
 const SHOWN = 200
 
+/** Of a source, what moved; its counts and costs have charts of their own. */
+function isTold(event: ApiEvent, field: string): boolean {
+  return event.type !== 'source' || field === 'state' || field === 'reason'
+}
+
 /** What happened, newest first: every change with all that it said. */
 export function ChangeList({ events, catalog, now }: Props) {
   return (
     <ol className={styles.list}>
       {events.slice(0, SHOWN).map((event) => {
         const time = Date.parse(event.time)
-        const fields = entriesOf(event.fields)
+        const fields = entriesOf(event.fields).filter(([field, value]) => value !== '' && isTold(event, field))
         const tone = fields.map(([, value]) => toneOf(value)).find((one) => one !== 'idle') ?? 'idle'
         return (
           <li key={event.id} className={styles.event} data-testid="change">
@@ -33,6 +38,12 @@ export function ChangeList({ events, catalog, now }: Props) {
               {formatInstant(time, now)}
             </time>
             <dl className={styles.fields}>
+              {event.type === 'source' && (
+                <div>
+                  <dt>Source</dt>
+                  <dd>{event.source}</dd>
+                </div>
+              )}
               {fields.map(([field, value]) => (
                 <div key={field} data-field={field}>
                   <dt>{fieldTitle(field)}</dt>

@@ -2,6 +2,7 @@ import { useMemo } from 'react'
 import type { Agg } from '../../api/generated/Agg'
 import { useHistory } from '../../hooks/useHistory'
 import type { Metric } from '../../lib/catalog'
+import { isMainState } from '../../lib/headline'
 import { panelsOf } from '../../lib/panels'
 import type { TimeRange } from '../../lib/range'
 import { formatValue } from '../../lib/reading'
@@ -45,7 +46,9 @@ export function EntityCharts({ entity, metrics, values, range, from, to, step, m
   const isBanded = (step ?? 0) >= BAND_FROM_S && levels.length <= BAND_MAX_FIELDS
   const gauge = useHistory({ entity, metrics: levels, range, step, aggs: isBanded ? WITH_BAND : MEAN })
   const rate = useHistory({ entity, metrics: counters, range, step, aggs: RATE })
-  const states = levels.filter(({ kind }) => kind === 'state')
+  const states = levels
+    .filter(({ kind }) => kind === 'state')
+    .toSorted((a, b) => Number(isMainState(b.field)) - Number(isMainState(a.field)))
   const failed = [gauge, rate].find(({ error }) => error !== null)
 
   if (failed) return <ErrorNotice title="The history could not be loaded" error={failed.error} retry={failed.retry} />
@@ -80,6 +83,7 @@ export function EntityCharts({ entity, metrics, values, range, from, to, step, m
                   <PanelChart
                     key={panel.id}
                     panel={panel}
+                    values={values}
                     history={history}
                     version={history.version}
                     from={from}

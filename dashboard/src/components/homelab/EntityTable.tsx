@@ -2,7 +2,7 @@ import { Link } from '@tanstack/react-router'
 import type { EntityState } from '../../api/generated/EntityState'
 import type { Metric } from '../../lib/catalog'
 import { entityName, lastSeen } from '../../lib/entity'
-import { formatAgo } from '../../lib/format'
+import { formatAgo, formatNumber } from '../../lib/format'
 import { stateField } from '../../lib/headline'
 import type { Lab } from '../../lib/lab'
 import { entityLink } from '../../lib/links'
@@ -82,7 +82,7 @@ function Row({ entity, metrics, lab, now, isQuiet, hasState }: RowProps) {
       )}
       {metrics.map((metric, index) => {
         const has = metric.field in entity.fields
-        const { text, whole } = readingOf(entity, metric, lab.rate(entity.key, metric.field))
+        const { text, whole, part } = readingOf(entity, metric, lab.rate(entity.key, metric.field))
         return (
           <td key={metric.field} className={styles.number} data-label={fieldTitle(metric.field)}>
             <div className={styles.cell}>
@@ -91,8 +91,11 @@ function Row({ entity, metrics, lab, now, isQuiet, hasState }: RowProps) {
                   <Sparkline metric={metric} trail={lab.trail(entity.key)} now={now} />
                 </span>
               )}
-              <span className={styles.value} data-testid="value" data-field={metric.field} title={whole}>
-                {text}
+              <span className={styles.value} title={whole}>
+                <span data-testid="value" data-field={metric.field}>
+                  {text}
+                </span>
+                {whole !== undefined && <small>{formatNumber(part ?? 0, 'ratio')}</small>}
               </span>
             </div>
           </td>

@@ -1,5 +1,6 @@
 import { useMemo } from 'react'
 import type uPlot from 'uplot'
+import { formatNumber } from '../../lib/format'
 import { edgeColumn } from '../../lib/history'
 import type { History } from '../../lib/history'
 import type { Panel } from '../../lib/panels'
@@ -7,6 +8,8 @@ import { Chart } from '../chart/Chart'
 
 interface Props {
   readonly panel: Panel
+  /** Newest value by field. */
+  readonly values: Readonly<Record<string, unknown>>
   readonly history: History
   /** Grows when the history does. */
   readonly version: number
@@ -27,17 +30,26 @@ function collect({ table }: History, panel: Panel, hasBand: boolean): uPlot.Alig
 }
 
 /** One chart of an entity, drawn from what its history holds now. */
-export function PanelChart({ panel, history, version, from, to, markers, onSelect, onReset }: Props) {
+export function PanelChart({ panel, values, history, version, from, to, markers, onSelect, onReset }: Props) {
   const [first] = panel.series
   const hasBand = panel.series.length === 1 && first !== undefined && history.table.has(edgeColumn(first.field, 'min'))
   // oxlint-disable-next-line react/exhaustive-deps -- the history changes in place; its version tells when
   const data = useMemo(() => collect(history, panel, hasBand), [history, panel, hasBand, version])
+  const wholes = panel.series.map(({ whole }) => (whole === undefined ? undefined : Number(values[whole]))).join(' ')
+  // Wholes hardly ever change: the same lines as long as they do not.
+  const lines = useMemo(() => {
+    const numbers = wholes.split(' ').map((text) => (text === '' ? Number.NaN : Number(text)))
+    return panel.series.map((series, index) => ({
+      ...series,
+      whole: Number.isFinite(numbers[index]) ? `of ${formatNumber(numbers[index] ?? 0, panel.unit)}` : undefined,
+    }))
+  }, [panel, wholes])
   return (
     <Chart
       title={panel.title}
       unit={panel.unit}
       isRate={panel.isRate}
-      lines={panel.series}
+      lines={lines}
       data={data}
       hasBand={hasBand}
       from={from}

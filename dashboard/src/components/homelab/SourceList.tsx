@@ -1,4 +1,5 @@
 import type { SourceInfo } from '../../api/generated/SourceInfo'
+import type { SourceState } from '../../api/generated/SourceState'
 import { formatAgo, formatDuration } from '../../lib/format'
 import { SOURCE_TONES } from '../../lib/tone'
 import { Dot } from '../Dot'
@@ -7,13 +8,18 @@ import styles from './SourceList.module.css'
 interface Props {
   readonly sources: readonly SourceInfo[]
   readonly now: number
+  /** When anything of a source was last observed, by its name. */
+  readonly seen: ReadonlyMap<string, number>
   readonly selected: string | undefined
   readonly onSelect: (source: string | undefined) => void
 }
 
-function sinceText({ since, last_event: last, state }: SourceInfo, now: number): string {
-  if (state === 'up') return last === null ? 'up' : `up · ${formatAgo(now - last)}`
-  if (state === 'pushed') return last === null ? 'pushed' : `pushed · ${formatAgo(now - last)}`
+/** What needs a person stands first. */
+const ORDER: readonly SourceState[] = ['down', 'stale', 'up', 'pushed']
+
+function sinceText({ since, last_event: last, state }: SourceInfo, now: number, seen = 0): string {
+  const newest = Math.max(last ?? 0, seen)
+  if (state === 'up' || state === 'pushed') return newest === 0 ? state : `${state} · ${formatAgo(now - newest)}`
   return since === null ? state : `${state} since ${formatDuration(Math.max(0, now - since) / 1000)}`
 }
 
@@ -26,10 +32,11 @@ function costText({ interval_seconds: interval, poll_seconds: poll }: SourceInfo
 }
 
 /** Every source with how it does; choosing one shows only what it sees. */
-export function SourceList({ sources, now, selected, onSelect }: Props) {
+export function SourceList({ sources, now, seen, selected, onSelect }: Props) {
+  const sorted = sources.toSorted((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || a.name.localeCompare(b.name))
   return (
     <ul className={styles.list}>
-      {sources.map((source) => (
+      {sorted.map((source) => (
         <li key={source.name}>
           <button
             type="button"
@@ -45,7 +52,7 @@ export function SourceList({ sources, now, selected, onSelect }: Props) {
               <span>{source.name}</span>
               <small>{source.kind}</small>
             </span>
-            <span className={styles.state}>{sinceText(source, now)}</span>
+            <span className={styles.state}>{sinceText(source, now, seen.get(source.name))}</span>
             {source.reason !== null && source.state !== 'up' && <span className={styles.reason}>{source.reason}</span>}
             <span className={styles.cost}>{costText(source)}</span>
           </button>

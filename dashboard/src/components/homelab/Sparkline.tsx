@@ -2,7 +2,7 @@ import type { Metric } from '../../lib/catalog'
 import { sparkPath } from '../../lib/sparkline'
 import type { SeriesTable } from '../../lib/table'
 import { TRAIL_MS } from '../../hooks/useTrails'
-import { yRange } from '../chart/scale'
+import { sparkRange } from '../chart/scale'
 import styles from './Sparkline.module.css'
 
 const WIDTH = 120
@@ -18,12 +18,7 @@ interface Props {
 export function Sparkline({ metric, trail, now }: Props) {
   const cells = trail?.cells(metric.field) ?? []
   const numbers = cells.filter((cell) => typeof cell === 'number')
-  const [min, max] = yRange(
-    metric.unit,
-    numbers.length > 0 ? Math.min(...numbers) : null,
-    numbers.length > 0 ? Math.max(...numbers) : null,
-    metric.kind === 'counter',
-  )
+  const [min, max] = sparkRange(metric.unit, Math.min(...numbers), Math.max(...numbers), metric.kind === 'counter')
   const path = sparkPath({
     times: trail?.times ?? [],
     cells,
