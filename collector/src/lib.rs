@@ -1,1 +1,64 @@
-//! collector
+//! The collector: turns what services tell about themselves into events.
+//!
+//! Its only output is [`event_log::EventLog::append`]; it knows no store. Each kind of service is one file in
+//! `integrations/` and one name in the list there; integrations do not know each other.
+//!
+//! - [`integration`]: the port that an integration implements
+//! - [`integrations`]: the ones that exist
+//! - [`failure`]: why a poll failed, in classes
+//! - [`scheduler`]: starts and stops sources, each a supervised task
+//! - [`own_metrics`]: what the collector tells about itself
+
+mod backoff;
+mod batch;
+mod defaults;
+pub mod failure;
+pub mod integration;
+pub mod integrations;
+mod outbox;
+pub mod own_metrics;
+mod pace;
+pub mod scheduler;
+mod source;
+mod status;
+#[cfg(test)]
+mod testing;
+
+pub use batch::Batch;
+pub use defaults::{DockerHost, default_sources, find_docker, name_of_host};
+pub use failure::{FailureClass, OpenError, PollError};
+pub use integration::{Configured, Context, ParamsError, Registration};
+pub use own_metrics::CollectorMetrics;
+pub use scheduler::{Collector, Environment, SourceConfig};
+
+use schemas::MetricDef;
+
+/// Every metric that a collected event may carry: of all integrations, and of the sources themselves.
+pub fn catalog() -> impl Iterator<Item = &'static MetricDef> {
+    integrations::all()
+        .iter()
+        .flat_map(|integration| integration.metrics())
+        .chain(status::METRICS)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn each_metric_is_declared_once_and_says_what_it_means() {
+        let mut seen = HashSet::new();
+        for def in catalog() {
+            assert!(
+                seen.insert((def.entity_type, def.field)),
+                "{}.{} is declared twice",
+                def.entity_type,
+                def.field
+            );
+            assert!(def.help.len() > 5, "{}.{}", def.entity_type, def.field);
+            assert!(!def.help.ends_with('.'), "{}", def.help);
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! Why a poll failed, in classes that a person and a program can act on.
+
+use std::time::Duration;
+
+/// Why a source is down. The names are stable: they stand in events and metrics.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum FailureClass {
+    /// No connection.
+    Unreachable,
+    /// A connection, but no answer in time.
+    Timeout,
+    /// The certificate is not what is expected, or TLS failed.
+    Tls,
+    /// The service does not accept the credentials.
+    BadCredentials,
+    /// The credentials are fine, but may not do this.
+    NoPermission,
+    /// The service asks for fewer requests.
+    RateLimited,
+    /// An answer that cannot be understood.
+    BadAnswer,
+    /// Anything else.
+    Other,
+}
+
+impl FailureClass {
+    /// The stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Unreachable => "unreachable",
+            Self::Timeout => "timeout",
+            Self::Tls => "tls",
+            Self::BadCredentials => "bad_credentials",
+            Self::NoPermission => "no_permission",
+            Self::RateLimited => "rate_limited",
+            Self::BadAnswer => "bad_answer",
+            Self::Other => "other",
+        }
+    }
+
+    /// The shortest wait before the next try. A password that was refused is not tried again soon: services ban for that.
+    pub(crate) const fn patience(self) -> Duration {
+        match self {
+            Self::BadCredentials => Duration::from_secs(15 * 60),
+            Self::RateLimited => Duration::from_secs(30),
+            Self::Unreachable
+            | Self::Timeout
+            | Self::Tls
+            | Self::NoPermission
+            | Self::BadAnswer
+            | Self::Other => Duration::ZERO,
+        }
+    }
+}
+
+/// A poll that failed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct PollError {
+    /// Why, as a class.
+    pub class: FailureClass,
+    /// Why and what to do, in words.
+    pub message: String,
+    /// When the service wants to be asked again.
+    pub retry_after: Option<Duration>,
+}
+
+impl PollError {
+    /// A failure of a class; the message says what failed, where, and what to do.
+    pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
+        Self {
+            class,
+            message: message.into(),
+            retry_after: None,
+        }
+    }
+}
+
+/// Parameters that are well-formed, but with which nothing can be started.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`{key}`: {message}")]
+pub struct OpenError {
+    /// The key of the configuration that must change; empty where it is not one key.
+    pub key: String,
+    /// What is wrong with it and what to do.
+    pub message: String,
+}
+
+impl OpenError {
+    /// An error at a key.
+    pub fn at(key: &str, message: impl Into<String>) -> Self {
+        Self {
+            key: key.to_owned(),
+            message: message.into(),
+        }
+    }
+}

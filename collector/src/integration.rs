@@ -1,0 +1,225 @@
+//! The port that an integration implements, and what the registry makes of it.
+//!
+//! An integration is one file with a type that implements [`Integration`] and one line
+//! `pub(super) static INTEGRATION: Typed<Host> = Typed::new();`. Everything else follows: the configuration, the
+//! catalogue, the example file, the scheduling.
+
+use std::{fmt, future::Future, marker::PhantomData, sync::Arc, time::Duration};
+
+use async_trait::async_trait;
+use schemas::{
+    MetricDef, SourceName,
+    name::{AgentName, SourceKind},
+};
+use serde::de::DeserializeOwned;
+use supervision::Supervisor;
+
+use crate::{Batch, OpenError, PollError};
+
+/// What an integration is given; it reaches for nothing else.
+#[derive(Clone)]
+pub struct Context {
+    /// The name of the source that is opened.
+    pub source: SourceName,
+    /// The agent that collects.
+    pub agent: AgentName,
+    /// The name of this machine.
+    pub hostname: Arc<str>,
+    /// Starts the tasks of connections.
+    pub supervisor: Supervisor,
+}
+
+/// Why [`Integration::listen`] came back.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Heard {
+    /// The batch holds what was heard.
+    Events,
+    /// As [`Heard::Events`], and a poll would tell more: it comes at once instead of at its time.
+    PollNow,
+}
+
+/// One kind of service.
+pub trait Integration: Sized + Send + 'static {
+    /// Its stable name in configurations and events.
+    const KIND: &'static str;
+    /// What it watches, one sentence.
+    const HELP: &'static str;
+    /// How often it is polled where the configuration says nothing.
+    const DEFAULT_INTERVAL: Duration;
+    /// Every metric it can send.
+    const METRICS: &'static [MetricDef];
+    /// Every option besides the common ones as commented TOML lines (`# url = "…"`), for the example configuration.
+    const EXAMPLE: &'static str;
+    /// Its options; `deny_unknown_fields`.
+    type Params: DeserializeOwned + Clone + Send + Sync + 'static;
+
+    /// Starts with checked parameters; does not talk to the service yet.
+    ///
+    /// # Errors
+    /// A parameter that cannot work.
+    fn open(params: Self::Params, context: &Context) -> Result<Self, OpenError>;
+
+    /// Reads the service once. May be dropped at any `.await` when its time is over; what is in the batch then is kept.
+    ///
+    /// # Errors
+    /// The service could not be read.
+    fn poll(&mut self, batch: &mut Batch) -> impl Future<Output = Result<(), PollError>> + Send;
+
+    /// Waits between polls for what the service says by itself. Dropped at any `.await` when the next poll is due.
+    fn listen(&mut self, batch: &mut Batch) -> impl Future<Output = Heard> + Send {
+        let _ = batch;
+        std::future::pending()
+    }
+}
+
+/// An open integration without its type.
+#[async_trait]
+pub(crate) trait Opened: Send {
+    async fn poll(&mut self, batch: &mut Batch) -> Result<(), PollError>;
+    async fn listen(&mut self, batch: &mut Batch) -> Heard;
+}
+
+#[async_trait]
+impl<I: Integration> Opened for I {
+    async fn poll(&mut self, batch: &mut Batch) -> Result<(), PollError> {
+        Integration::poll(self, batch).await
+    }
+
+    async fn listen(&mut self, batch: &mut Batch) -> Heard {
+        Integration::listen(self, batch).await
+    }
+}
+
+/// An integration with its parameters, ready to be opened, again and again if it must.
+#[derive(Clone)]
+pub struct Configured {
+    kind: SourceKind,
+    open: Arc<Opener>,
+}
+
+type Opener = dyn Fn(&Context) -> Result<Box<dyn Opened>, OpenError> + Send + Sync;
+
+impl Configured {
+    /// An integration with parameters that did not come from a configuration.
+    pub fn of<I: Integration>(params: I::Params) -> Self {
+        Self {
+            kind: kind_of::<I>(),
+            open: Arc::new(move |context| {
+                I::open(params.clone(), context).map(|open| Box::new(open) as Box<dyn Opened>)
+            }),
+        }
+    }
+
+    /// Its kind.
+    pub fn kind(&self) -> &SourceKind {
+        &self.kind
+    }
+
+    /// Opens and drops it: whether its parameters can work, for `check`.
+    ///
+    /// # Errors
+    /// As opening it.
+    pub fn check(&self, context: &Context) -> Result<(), OpenError> {
+        self.open(context).map(drop)
+    }
+
+    pub(crate) fn open(&self, context: &Context) -> Result<Box<dyn Opened>, OpenError> {
+        (self.open)(context)
+    }
+}
+
+impl fmt::Debug for Configured {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Configured")
+            .field("kind", &self.kind)
+            .finish_non_exhaustive()
+    }
+}
+
+#[expect(
+    clippy::expect_used,
+    reason = "a constant of the program; a test opens every kind"
+)]
+fn kind_of<I: Integration>() -> SourceKind {
+    SourceKind::new(I::KIND).expect("the kind of an integration is a valid name")
+}
+
+/// Parameters that are not what the integration takes.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct ParamsError {
+    /// The offending key below the source, dotted; empty where it is the source itself, such as a missing key.
+    pub key: String,
+    /// What is wrong, in words.
+    pub message: String,
+}
+
+/// One kind as the registry knows it.
+pub trait Registration: Sync {
+    /// Its stable name.
+    fn kind(&self) -> &'static str;
+    /// What it watches, one sentence.
+    fn help(&self) -> &'static str;
+    /// How often it is polled where the configuration says nothing.
+    fn default_interval(&self) -> Duration;
+    /// Every metric it can send.
+    fn metrics(&self) -> &'static [MetricDef];
+    /// Every option besides the common ones, as commented TOML lines.
+    fn example(&self) -> &'static str;
+    /// Reads the options of one source: its table without the keys that all sources share.
+    ///
+    /// # Errors
+    /// An unknown key, a missing one, or a value of another type.
+    fn parse(&self, options: toml::Table) -> Result<Configured, ParamsError>;
+}
+
+/// The registration of an integration.
+pub(crate) struct Typed<I>(PhantomData<fn() -> I>);
+
+impl<I> Typed<I> {
+    pub(crate) const fn new() -> Self {
+        Self(PhantomData)
+    }
+}
+
+impl<I: Integration> Registration for Typed<I> {
+    fn kind(&self) -> &'static str {
+        I::KIND
+    }
+
+    fn help(&self) -> &'static str {
+        I::HELP
+    }
+
+    fn default_interval(&self) -> Duration {
+        I::DEFAULT_INTERVAL
+    }
+
+    fn metrics(&self) -> &'static [MetricDef] {
+        I::METRICS
+    }
+
+    fn example(&self) -> &'static str {
+        I::EXAMPLE
+    }
+
+    fn parse(&self, options: toml::Table) -> Result<Configured, ParamsError> {
+        let unknown = options.keys().cloned().collect::<Vec<_>>();
+        serde_path_to_error::deserialize(options)
+            .map(Configured::of::<I>)
+            .map_err(|error| {
+                let path = error.path().to_string();
+                let message = error.inner().message().to_owned();
+                let key = if path == "." {
+                    // serde names an unknown key only in its words
+                    unknown
+                        .into_iter()
+                        .find(|key| message.starts_with(&format!("unknown field `{key}`")))
+                        .unwrap_or_default()
+                } else {
+                    path
+                };
+                ParamsError { key, message }
+            })
+    }
+}

@@ -1,0 +1,341 @@
+//! Bounded connections to an engine.
+//!
+//! `bollard` speaks the protocol, but reads an answer or a line however long it is. So every byte that is read here is
+//! taken from a budget that its user fills up: before each poll, and after each event.
+
+use std::{
+    error::Error as _,
+    future::Future,
+    io,
+    pin::Pin,
+    sync::{
+        Arc, OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker as Client, errors::Error};
+use hyper::{Uri, rt::Executor};
+use hyper_util::{
+    client::legacy::{
+        Client as HttpClient,
+        connect::{Connected, Connection},
+    },
+    rt::TokioIo,
+};
+use supervision::Supervisor;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tower::Service;
+
+use super::address::Address;
+use crate::{FailureClass, PollError};
+
+/// Until an answer begins.
+const PATIENCE: Duration = Duration::from_secs(10);
+/// Kept between polls, so that a poll of many containers does not connect anew for each.
+const IDLE_CONNECTIONS: usize = 8;
+const TOO_LONG: &str = "the engine sends more than a poll or an event may take";
+
+/// What a stream to an engine can do.
+pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// Bytes that may still be read.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Budget(Arc<AtomicU64>);
+
+impl Budget {
+    pub(super) fn fill(&self, bytes: u64) {
+        self.0.store(bytes, Ordering::Relaxed);
+    }
+
+    fn take(&self, bytes: usize) -> io::Result<()> {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.0
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+                left.checked_sub(bytes)
+            })
+            .map(drop)
+            .map_err(|_| io::Error::new(io::ErrorKind::FileTooLarge, TOO_LONG))
+    }
+}
+
+/// A client of one engine, with its budget.
+pub(super) struct Engine {
+    pub(super) client: Client,
+    pub(super) budget: Budget,
+    version: Arc<OnceLock<String>>,
+}
+
+impl Engine {
+    /// Does not connect yet.
+    pub(super) fn new(
+        address: &Address,
+        supervisor: &Supervisor,
+        task: &str,
+    ) -> Result<Self, Error> {
+        let budget = Budget::default();
+        let connector = Connector {
+            address: address.clone(),
+            budget: budget.clone(),
+        };
+        let http = HttpClient::builder(Connections(supervisor.clone(), Arc::from(task)))
+            .pool_max_idle_per_host(IDLE_CONNECTIONS)
+            .http1_max_buf_size(64 * 1024)
+            .build(connector);
+        let version: Arc<OnceLock<String>> = Arc::default();
+        let agreed = Arc::clone(&version);
+        let transport = move |request: BollardRequest| {
+            let http = http.clone();
+            let request = at_version(request, agreed.get());
+            async move { Ok(http.request(request?).await?) }
+        };
+        let client = Client::connect_with_custom_transport(
+            transport,
+            Some(format!("http://{}", address.authority())),
+            PATIENCE.as_secs(),
+            API_DEFAULT_VERSION,
+        )?;
+        Ok(Self {
+            client,
+            budget,
+            version,
+        })
+    }
+
+    /// Asks for this version of the API from now on; only the first call counts.
+    pub(super) fn agree_on(&self, version: &str) {
+        self.version.get_or_init(|| version.to_owned());
+    }
+}
+
+/// Puts the version that was agreed on before the path.
+fn at_version(
+    mut request: BollardRequest,
+    version: Option<&String>,
+) -> Result<BollardRequest, Error> {
+    let Some(version) = version else {
+        return Ok(request);
+    };
+    let uri = request.uri();
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    if path.starts_with("/v1.") {
+        return Ok(request);
+    }
+    let authority = uri.authority().map_or("docker", |a| a.as_str());
+    *request.uri_mut() = Uri::builder()
+        .scheme("http")
+        .authority(authority)
+        .path_and_query(format!("/v{version}{path}"))
+        .build()?;
+    Ok(request)
+}
+
+/// The newest version that both sides speak, from what the engine says of itself.
+pub(super) fn agreeable(engine: &str) -> Option<String> {
+    let parse = |text: &str| -> Option<(usize, usize)> {
+        let (major, minor) = text.split_once('.')?;
+        Some((major.parse().ok()?, minor.parse().ok()?))
+    };
+    let theirs = parse(engine)?;
+    let ours = (
+        API_DEFAULT_VERSION.major_version,
+        API_DEFAULT_VERSION.minor_version,
+    );
+    let (major, minor) = theirs.min(ours);
+    (major == 1).then(|| format!("{major}.{minor}"))
+}
+
+#[derive(Clone)]
+struct Connections(Supervisor, Arc<str>);
+
+impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Connections {
+    fn execute(&self, connection: F) {
+        self.0.spawn_transient(Arc::clone(&self.1), connection);
+    }
+}
+
+#[derive(Clone)]
+struct Connector {
+    address: Address,
+    budget: Budget,
+}
+
+impl Service<Uri> for Connector {
+    type Response = TokioIo<Metered>;
+    type Error = io::Error;
+    type Future = Pin<Box<dyn Future<Output = io::Result<Self::Response>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, _: Uri) -> Self::Future {
+        let connector = self.clone();
+        Box::pin(async move {
+            Ok(TokioIo::new(Metered {
+                io: connector.address.connect().await?,
+                budget: connector.budget,
+            }))
+        })
+    }
+}
+
+struct Metered {
+    io: Box<dyn Io>,
+    budget: Budget,
+}
+
+impl Connection for Metered {
+    fn connected(&self) -> Connected {
+        Connected::new()
+    }
+}
+
+impl AsyncRead for Metered {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        match Pin::new(&mut self.io).poll_read(cx, buf) {
+            Poll::Ready(Ok(())) => Poll::Ready(self.budget.take(buf.filled().len() - before)),
+            other => other,
+        }
+    }
+}
+
+impl AsyncWrite for Metered {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, buf)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+}
+
+/// What a failed call means and what to do about it.
+pub(super) fn explain(error: &Error, address: &Address) -> PollError {
+    use FailureClass::{BadAnswer, NoPermission, Other, RateLimited, Timeout, Unreachable};
+    if let Some(io) = io_cause(error) {
+        return match io.kind() {
+            io::ErrorKind::FileTooLarge => PollError::new(
+                BadAnswer,
+                format!("{TOO_LONG}: is {address} a Docker Engine?"),
+            ),
+            io::ErrorKind::PermissionDenied => PollError::new(
+                NoPermission,
+                format!(
+                    "may not open {address}: add this user to the group `docker`, or put a read-only socket proxy before it"
+                ),
+            ),
+            io::ErrorKind::NotFound => PollError::new(
+                Unreachable,
+                format!("there is nothing at {address}: is the Docker Engine running?"),
+            ),
+            _ => PollError::new(Unreachable, format!("no connection to {address}: {io}")),
+        };
+    }
+    match error {
+        Error::DockerResponseServerError {
+            status_code,
+            message,
+        } => {
+            let said = schemas::name::excerpt(message.trim());
+            match status_code {
+                401 | 403 => PollError::new(
+                    NoPermission,
+                    format!(
+                        "{address} refuses this request (HTTP {status_code}: {said}): allow GET of containers, events and info in the socket proxy"
+                    ),
+                ),
+                429 => PollError::new(
+                    RateLimited,
+                    format!("{address} asks for fewer requests: {said}"),
+                ),
+                _ => PollError::new(
+                    BadAnswer,
+                    format!("{address} answers HTTP {status_code}: {said}"),
+                ),
+            }
+        }
+        Error::RequestTimeoutError => PollError::new(
+            Timeout,
+            format!(
+                "{address} took the request and did not answer within {}s",
+                PATIENCE.as_secs()
+            ),
+        ),
+        Error::JsonDataError { message, .. } => PollError::new(
+            BadAnswer,
+            format!(
+                "an answer of {address} is not what a Docker Engine sends: {}",
+                schemas::name::excerpt(message)
+            ),
+        ),
+        Error::JsonSerdeError { .. }
+        | Error::StrParseError { .. }
+        | Error::HyperResponseError { .. } => PollError::new(
+            BadAnswer,
+            format!("an answer of {address} broke off or is no JSON: is it a Docker Engine?"),
+        ),
+        other => PollError::new(
+            Other,
+            format!("{address}: {}", schemas::name::excerpt(&other.to_string())),
+        ),
+    }
+}
+
+fn io_cause(error: &Error) -> Option<&io::Error> {
+    if let Error::IOError { err } = error {
+        return Some(err);
+    }
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        if let Some(io) = error.downcast_ref::<io::Error>() {
+            return Some(io);
+        }
+        cause = error.source();
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_older_of_both_versions_is_agreed_on() {
+        assert_eq!(agreeable("1.41").as_deref(), Some("1.41"));
+        let ours = format!("1.{}", API_DEFAULT_VERSION.minor_version);
+        assert_eq!(agreeable("1.99"), Some(ours));
+        for odd in ["", "2", "1.x", "0.9"] {
+            assert_eq!(agreeable(odd), None, "{odd}");
+        }
+    }
+
+    #[test]
+    fn a_budget_ends() {
+        let budget = Budget::default();
+        budget.fill(10);
+        budget.take(7).unwrap();
+        assert_eq!(
+            budget.take(4).unwrap_err().kind(),
+            io::ErrorKind::FileTooLarge
+        );
+        budget.fill(4);
+        budget.take(4).unwrap();
+    }
+}

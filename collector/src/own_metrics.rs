@@ -1,0 +1,124 @@
+//! What the collector tells about itself. The registry is passed in; there is no global.
+
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
+    registry::{Registry, Unit},
+};
+
+/// One source.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(crate) struct OfSource {
+    source: String,
+}
+
+/// One source and a bounded word.
+#[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
+pub(crate) struct OfSourceAndClass {
+    source: String,
+    class: String,
+}
+
+/// Counters of all sources.
+#[derive(Clone, Debug)]
+pub struct CollectorMetrics {
+    polls: Family<OfSource, Counter>,
+    failures: Family<OfSourceAndClass, Counter>,
+    poll_seconds: Family<OfSource, Histogram>,
+    events: Family<OfSource, Counter>,
+    dropped: Family<OfSourceAndClass, Counter>,
+    backlog: Family<OfSource, Gauge>,
+}
+
+impl CollectorMetrics {
+    /// Registers them.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            polls: Family::default(),
+            failures: Family::default(),
+            poll_seconds: Family::new_with_constructor(|| {
+                Histogram::new([0.001, 0.005, 0.02, 0.1, 0.5, 2.0, 10.0])
+            }),
+            events: Family::default(),
+            dropped: Family::default(),
+            backlog: Family::default(),
+        };
+        registry.register(
+            "homelog_collector_polls",
+            "Polls that were begun",
+            metrics.polls.clone(),
+        );
+        registry.register(
+            "homelog_collector_poll_failures",
+            "Polls that failed, by class",
+            metrics.failures.clone(),
+        );
+        registry.register_with_unit(
+            "homelog_collector_poll",
+            "How long a poll takes",
+            Unit::Seconds,
+            metrics.poll_seconds.clone(),
+        );
+        registry.register(
+            "homelog_collector_events",
+            "Events that the log took",
+            metrics.events.clone(),
+        );
+        registry.register(
+            "homelog_collector_dropped_events",
+            "Events that were lost before the log took them, by why",
+            metrics.dropped.clone(),
+        );
+        registry.register(
+            "homelog_collector_backlog_events",
+            "Events that wait for the log",
+            metrics.backlog.clone(),
+        );
+        metrics
+    }
+
+    pub(crate) fn of(&self, source: &str) -> SourceMetrics {
+        let label = OfSource {
+            source: source.to_owned(),
+        };
+        SourceMetrics {
+            polls: self.polls.get_or_create_owned(&label),
+            poll_seconds: self.poll_seconds.get_or_create_owned(&label),
+            events: self.events.get_or_create_owned(&label),
+            backlog: self.backlog.get_or_create_owned(&label),
+            all: self.clone(),
+            label,
+        }
+    }
+}
+
+/// The metrics of one source; they go from the registry with it.
+#[derive(Debug)]
+pub(crate) struct SourceMetrics {
+    pub(crate) polls: Counter,
+    pub(crate) poll_seconds: Histogram,
+    pub(crate) events: Counter,
+    pub(crate) backlog: Gauge,
+    all: CollectorMetrics,
+    label: OfSource,
+}
+
+impl SourceMetrics {
+    pub(crate) fn failed(&self, class: &str) {
+        self.all.failures.get_or_create(&self.classed(class)).inc();
+    }
+
+    pub(crate) fn dropped(&self, why: &str, events: u64) {
+        self.all
+            .dropped
+            .get_or_create(&self.classed(why))
+            .inc_by(events);
+    }
+
+    fn classed(&self, class: &str) -> OfSourceAndClass {
+        OfSourceAndClass {
+            source: self.label.source.clone(),
+            class: class.to_owned(),
+        }
+    }
+}

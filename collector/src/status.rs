@@ -1,0 +1,187 @@
+use std::time::Duration;
+
+use schemas::{Fields, MetricDef, catalog::Unit};
+
+use crate::{FailureClass, PollError};
+
+/// The metrics of the entity `source`.
+pub(crate) static METRICS: &[MetricDef] = &[
+    MetricDef::flag("source", "up", "whether the last poll was good"),
+    MetricDef::state(
+        "source",
+        "state",
+        "up, down, or stalled: the collector itself was held up, which says nothing about the service",
+    ),
+    MetricDef::state(
+        "source",
+        "reason",
+        "why it is not up and what to do; empty when up",
+    ),
+    MetricDef::state(
+        "source",
+        "class",
+        "why it is not up, as a stable name; empty when up",
+    ),
+    MetricDef::gauge(
+        "source",
+        "poll_seconds",
+        Unit::Seconds,
+        "how long a poll takes, mean since the event before",
+    ),
+    MetricDef::gauge(
+        "source",
+        "interval_seconds",
+        Unit::Seconds,
+        "time between polls",
+    ),
+    MetricDef::gauge(
+        "source",
+        "stalled_seconds",
+        Unit::Seconds,
+        "how long the collector was held up",
+    ),
+    MetricDef::counter(
+        "source",
+        "polls_total",
+        Unit::Count,
+        "polls since the start",
+    ),
+    MetricDef::counter(
+        "source",
+        "failures_total",
+        Unit::Count,
+        "polls that failed since the start",
+    ),
+    MetricDef::counter(
+        "source",
+        "events_total",
+        Unit::Count,
+        "events observed since the start",
+    ),
+    MetricDef::counter(
+        "source",
+        "dropped_total",
+        Unit::Count,
+        "events that were lost before the log took them, since the start",
+    ),
+];
+
+/// What the collector knows about one source.
+#[derive(Debug)]
+pub(crate) struct Status {
+    state: State,
+    polls: u64,
+    failures: u64,
+    events: u64,
+    timed: Duration,
+    timed_polls: u32,
+    interval: Duration,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum State {
+    Starting,
+    Up,
+    Down(FailureClass, String),
+    Stalled { up_before: bool, seconds: f64 },
+}
+
+impl Status {
+    pub(crate) fn new(interval: Duration) -> Self {
+        Self {
+            state: State::Starting,
+            polls: 0,
+            failures: 0,
+            events: 0,
+            timed: Duration::ZERO,
+            timed_polls: 0,
+            interval,
+        }
+    }
+
+    pub(crate) fn is_up(&self) -> bool {
+        matches!(
+            self.state,
+            State::Up
+                | State::Stalled {
+                    up_before: true,
+                    ..
+                }
+        )
+    }
+
+    /// Whether anything is known that an event could tell.
+    pub(crate) fn is_known(&self) -> bool {
+        self.state != State::Starting
+    }
+
+    pub(crate) fn observed(&mut self, events: usize) {
+        self.events += u64::try_from(events).unwrap_or(u64::MAX);
+    }
+
+    /// Takes in a poll that ended. Returns whether the state moved.
+    pub(crate) fn polled(&mut self, result: Result<(), &PollError>, took: Duration) -> bool {
+        self.polls += 1;
+        self.timed += took;
+        self.timed_polls += 1;
+        let state = match result {
+            Ok(()) => State::Up,
+            Err(e) => {
+                self.failures += 1;
+                State::Down(e.class, e.message.clone())
+            }
+        };
+        let moved = match (&self.state, &state) {
+            // the same class in other words is not a move: addresses and counts in a message change all the time
+            (State::Down(before, _), State::Down(now, _)) => before != now,
+            (before, now) => before != now,
+        };
+        self.state = state;
+        moved
+    }
+
+    /// The collector itself was held up.
+    pub(crate) fn stalled(&mut self, held_up: Duration) {
+        self.state = State::Stalled {
+            up_before: self.is_up(),
+            seconds: held_up.as_secs_f64(),
+        };
+    }
+
+    /// The fields of a `source` event; the mean of the poll time begins anew.
+    pub(crate) fn report(&mut self, dropped: u64) -> Fields {
+        let mut fields = Fields::new();
+        let (state, class, reason) = match &self.state {
+            State::Starting | State::Up => ("up", "", ""),
+            State::Down(class, reason) => ("down", class.as_str(), reason.as_str()),
+            State::Stalled { seconds, .. } => {
+                fields.set_rounded("stalled_seconds", *seconds, 1);
+                (
+                    "stalled",
+                    "",
+                    "the collector was held up: this machine slept, was overloaded, or its clock was set",
+                )
+            }
+        };
+        fields
+            .set("up", self.is_up())
+            .set_text("state", state)
+            .set_text("class", class)
+            .set_text("reason", reason)
+            .set("polls_total", self.polls)
+            .set("failures_total", self.failures)
+            .set("events_total", self.events)
+            .set("dropped_total", dropped)
+            .set_rounded("interval_seconds", self.interval.as_secs_f64(), 3);
+        if self.timed_polls > 0 {
+            fields.set_rounded(
+                "poll_seconds",
+                self.timed.as_secs_f64() / f64::from(self.timed_polls),
+                3,
+            );
+        }
+        self.timed = Duration::ZERO;
+        self.timed_polls = 0;
+        fields
+    }
+}
