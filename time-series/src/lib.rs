@@ -8,10 +8,17 @@
 //! - two points with one (entity, time) merge their fields, the later log position wins;
 //! - an answer carries the log position that it reflects, neither more nor less where positions are exact.
 
+mod aggregate;
+mod counter;
+pub mod embedded;
 mod error;
+pub mod memory;
 mod query;
+mod window;
 
+pub use embedded::Embedded;
 pub use error::{QueryError, WriteError};
+pub use memory::Memory;
 pub use query::{CalendarUnit, RangeData, RangeQuery, Selection, Series, Step};
 
 use std::{collections::BTreeMap, sync::Arc};
@@ -146,6 +153,7 @@ pub trait TimeSeries: Send + Sync + 'static {
     async fn stats(&self) -> Result<Stats, QueryError>;
 
     /// Drops points observed before an instant; the newest value of every field stays known. Returns how many points went.
+    /// Points that an adapter keeps together with later ones may stay until those are old too.
     async fn trim(&self, before: Timestamp) -> Result<u64, WriteError>;
 
     /// Flushes and refuses more. Calling it twice is fine.

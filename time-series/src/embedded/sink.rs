@@ -1,0 +1,305 @@
+//! Samples of one field become series.
+
+use std::{ops::Range, sync::Arc};
+
+use schemas::{FieldName, FieldValue, api::Agg};
+
+use super::{chunk::Column, codec::ColumnHead};
+use crate::{
+    QueryError, RangeQuery,
+    aggregate::{Accumulator, Totals},
+    counter::{Counter, LOOK_BACK_MS, Reading},
+    window::Windows,
+};
+
+/// What an answer may still hold.
+#[derive(Debug)]
+pub(super) struct Budget {
+    series: usize,
+    values: usize,
+    max_series: usize,
+    max_values: usize,
+}
+
+impl Budget {
+    /// The limits of a query.
+    pub(super) const fn new(query: &RangeQuery) -> Self {
+        Self {
+            series: 0,
+            values: 0,
+            max_series: query.max_series,
+            max_values: query.max_values,
+        }
+    }
+
+    fn series(&mut self) -> Result<(), QueryError> {
+        self.series += 1;
+        within("series", self.series, self.max_series)
+    }
+
+    fn values(&mut self, what: &'static str, more: usize) -> Result<(), QueryError> {
+        self.values += more;
+        within(what, self.values, self.max_values)
+    }
+}
+
+/// Refuses what is above its limit.
+pub(super) fn within(what: &'static str, asked: usize, limit: usize) -> Result<(), QueryError> {
+    if asked <= limit {
+        return Ok(());
+    }
+    Err(QueryError::TooLarge {
+        what,
+        asked: asked as u64,
+        limit: limit as u64,
+    })
+}
+
+/// What is asked of every field.
+#[derive(Debug)]
+pub(super) struct Plan {
+    /// Begin, inclusive.
+    pub(super) from: i64,
+    /// End, exclusive.
+    pub(super) to: i64,
+    /// Begin of what must be read.
+    pub(super) scan_from: i64,
+    /// None when raw.
+    pub(super) windows: Option<Windows>,
+    /// In order, each once.
+    pub(super) aggs: Vec<Agg>,
+    /// Whether rate or increase is among them.
+    pub(super) counts: bool,
+    simple: bool,
+}
+
+impl Plan {
+    /// What a query asks.
+    ///
+    /// # Errors
+    /// It has more windows than the answer may have values.
+    pub(super) fn new(query: &RangeQuery) -> Result<Self, QueryError> {
+        let windows = Windows::new(query.from, query.to, query.step, query.max_values)?;
+        let mut aggs = query.aggs.clone();
+        aggs.sort_unstable();
+        aggs.dedup();
+        let is_counter = |agg: &Agg| matches!(agg, Agg::Rate | Agg::Increase);
+        let counts = windows.is_some() && aggs.iter().any(is_counter);
+        let from = query.from.as_millis();
+        Ok(Self {
+            from,
+            to: query.to.as_millis(),
+            scan_from: if counts {
+                from.saturating_sub(LOOK_BACK_MS)
+            } else {
+                from
+            },
+            windows,
+            counts,
+            simple: !aggs.iter().all(is_counter),
+            aggs,
+        })
+    }
+
+    /// How many series one field becomes for certain.
+    pub(super) fn sure_series(&self) -> usize {
+        match self.windows {
+            None => 1,
+            Some(_) => self
+                .aggs
+                .iter()
+                .filter(|agg| !matches!(agg, Agg::Rate | Agg::Increase))
+                .count(),
+        }
+    }
+
+    /// The window that holds all of a span, if one does.
+    pub(super) fn window_over(&self, first: i64, last: i64) -> Option<usize> {
+        let windows = self.windows.as_ref()?;
+        if first < self.from || last >= self.to {
+            return None;
+        }
+        let index = windows.find(first);
+        (last < windows.end_of(index)).then_some(index)
+    }
+}
+
+/// Takes the samples of one field in order of time.
+#[derive(Debug)]
+pub(super) struct Sink {
+    /// The field.
+    pub(super) field: FieldName,
+    times: Vec<i64>,
+    raw: Vec<Option<FieldValue>>,
+    window: Option<usize>,
+    window_end: i64,
+    accumulator: Accumulator,
+    counter: Counter,
+    outputs: Vec<Option<Vec<Option<FieldValue>>>>,
+}
+
+impl Sink {
+    /// Nothing yet.
+    pub(super) fn new(field: FieldName, plan: &Plan) -> Self {
+        Self {
+            field,
+            times: Vec::new(),
+            raw: Vec::new(),
+            window: None,
+            window_end: i64::MIN,
+            accumulator: Accumulator::default(),
+            counter: Counter::default(),
+            outputs: vec![None; plan.aggs.len()],
+        }
+    }
+
+    /// Takes the values of some rows.
+    pub(super) fn add(
+        &mut self,
+        times: &[i64],
+        column: &Column,
+        rows: &Range<usize>,
+        plan: &Plan,
+        budget: &mut Budget,
+    ) -> Result<(), QueryError> {
+        for index in column.indexes(rows) {
+            let (Some(&time), Some(value)) =
+                (times.get(column.row(index)), column.values.get(index))
+            else {
+                continue;
+            };
+            match &plan.windows {
+                None => {
+                    if self.times.is_empty() {
+                        budget.series()?;
+                    }
+                    budget.values("samples", 1)?;
+                    self.times.push(time);
+                    self.raw.push(Some(value));
+                }
+                Some(_) if time < plan.from => {
+                    if let Some(reading) = Reading::of(&value) {
+                        self.counter.begin(time, reading);
+                    }
+                }
+                Some(windows) => {
+                    if time >= self.window_end || self.window.is_none() {
+                        let index = windows.find(time);
+                        self.enter(index, windows, plan, budget)?;
+                    }
+                    if plan.simple {
+                        self.accumulator.add(&value);
+                    }
+                    if plan.counts
+                        && let Some(reading) = Reading::of(&value)
+                    {
+                        self.counter.add(time, reading);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes a whole column that lies in one window, without its values. Whether that was possible.
+    pub(super) fn absorb(
+        &mut self,
+        column: &ColumnHead,
+        window: usize,
+        plan: &Plan,
+        budget: &mut Budget,
+    ) -> Result<bool, QueryError> {
+        let Some(windows) = &plan.windows else {
+            return Ok(false);
+        };
+        if plan.counts || column.summary.totals == Totals::None {
+            return Ok(false);
+        }
+        if self.window != Some(window) {
+            self.enter(window, windows, plan, budget)?;
+        }
+        self.accumulator.absorb(&column.summary);
+        Ok(true)
+    }
+
+    fn enter(
+        &mut self,
+        index: usize,
+        windows: &Windows,
+        plan: &Plan,
+        budget: &mut Budget,
+    ) -> Result<(), QueryError> {
+        self.leave(plan, budget)?;
+        self.window = Some(index);
+        self.window_end = windows.end_of(index);
+        Ok(())
+    }
+
+    fn leave(&mut self, plan: &Plan, budget: &mut Budget) -> Result<(), QueryError> {
+        let (Some(window), Some(windows)) = (self.window.take(), &plan.windows) else {
+            return Ok(());
+        };
+        for (&agg, output) in plan.aggs.iter().zip(&mut self.outputs) {
+            let value = match agg {
+                Agg::Rate | Agg::Increase => self.counter.value(agg),
+                _ => self.accumulator.value(agg),
+            };
+            let Some(value) = value else { continue };
+            if output.is_none() {
+                budget.series()?;
+                budget.values("windows", windows.len())?;
+            }
+            let values = output.get_or_insert_with(|| vec![None; windows.len()]);
+            if let Some(slot) = values.get_mut(window) {
+                *slot = Some(value);
+            }
+        }
+        self.accumulator = Accumulator::default();
+        self.counter.next_window();
+        Ok(())
+    }
+
+    /// The series that came of it: times, aggregation, values.
+    pub(super) fn finish(
+        mut self,
+        plan: &Plan,
+        budget: &mut Budget,
+    ) -> Result<Vec<Finished>, QueryError> {
+        self.leave(plan, budget)?;
+        let Some(windows) = &plan.windows else {
+            let series = (!self.times.is_empty()).then(|| Finished {
+                field: self.field,
+                agg: None,
+                times: self.times.into(),
+                values: self.raw,
+            });
+            return Ok(series.into_iter().collect());
+        };
+        Ok(plan
+            .aggs
+            .iter()
+            .zip(self.outputs)
+            .filter_map(|(&agg, values)| {
+                Some(Finished {
+                    field: self.field.clone(),
+                    agg: Some(agg),
+                    times: Arc::clone(windows.starts()),
+                    values: values?,
+                })
+            })
+            .collect())
+    }
+}
+
+/// A series without its entity.
+#[derive(Debug)]
+pub(super) struct Finished {
+    /// The field.
+    pub(super) field: FieldName,
+    /// None when raw.
+    pub(super) agg: Option<Agg>,
+    /// Times of samples or starts of windows.
+    pub(super) times: Arc<[i64]>,
+    /// A value for each.
+    pub(super) values: Vec<Option<FieldValue>>,
+}
