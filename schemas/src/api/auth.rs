@@ -149,6 +149,10 @@ pub struct UpdateUser {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub password: Option<String>,
+    /// The password until now; needed to change one's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub current_password: Option<String>,
     /// A new role; ends the user's sessions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
