@@ -10,6 +10,8 @@
 //! - offsets are never used twice, also after retention emptied the log.
 
 mod admission;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 pub mod embedded;
 mod error;
 mod filter;
