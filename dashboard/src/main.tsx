@@ -12,6 +12,9 @@ import { router } from './router'
 import './styles/tokens.css'
 import './styles/base.css'
 
+/** How long a failed answer stands before it is asked for again. */
+const HEAL_MS = 10_000
+
 const session = new Session()
 const client = new Client(session)
 const queryClient = new QueryClient({
@@ -20,6 +23,8 @@ const queryClient = new QueryClient({
       // What the server refuses, it refuses again.
       retry: (failures, error) => failures < 2 && !(error instanceof ApiError && error.status < 500),
       refetchOnWindowFocus: false,
+      // What failed heals by itself, such as while the server starts.
+      refetchInterval: (query) => (query.state.status === 'error' ? HEAL_MS : false),
     },
   },
 })

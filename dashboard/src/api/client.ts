@@ -10,6 +10,7 @@ import { clock } from '../lib/clock'
 import type { Session } from './session'
 
 export interface EntitiesQuery {
+  readonly entity?: readonly string[]
   readonly type?: string
   readonly source?: string
 }

@@ -17,7 +17,7 @@ export function ConnectionState() {
   const { tone, text, help } = LOOKS[status]
   return (
     <span className={styles.state} role="status" title={help} data-testid="connection-state" data-state={status}>
-      <Dot tone={tone} pulse={status !== 'offline'} />
+      <Dot tone={tone} pulse={status === 'connecting' || status === 'reconnecting'} />
       {text}
     </span>
   )

@@ -5,12 +5,19 @@ import type { EventType } from '../api/generated/EventType'
 import { useRealtime } from '../context/LiveContext'
 import { useSession } from '../context/SessionContext'
 import { changesOf } from '../lib/changes'
+import { spanMs } from '../lib/range'
 import type { TimeRange } from '../lib/range'
 
 /** Pages that are read at most: a range with more events than that shows the first of them. */
 const MAX_PAGES = 10
 const PAGE = 1_000
-const EVENTS: readonly EventType[] = ['change', 'source']
+/**
+ * A source tells every minute how it does. In longer ranges that is too much to read through for the few moves in it:
+ * there, the band of the source's state shows them.
+ */
+const LONGEST_WITH_SOURCE_MS = 24 * 3_600_000
+const ALL: readonly EventType[] = ['change', 'source']
+const CHANGES_ONLY: readonly EventType[] = ['change']
 
 /** What happened to an entity and to its source in a range, newest first; while the range ends now, also what happens. */
 export function useChanges(entity: string, range: TimeRange) {
@@ -18,6 +25,8 @@ export function useChanges(entity: string, range: TimeRange) {
   const realtime = useRealtime()
   const isLive = range.kind === 'live'
   const [source = ''] = entity.split('/')
+  const length = range.kind === 'live' ? spanMs(range.span) : range.to - range.from
+  const event = length > LONGEST_WITH_SOURCE_MS ? CHANGES_ONLY : ALL
   const query = useQuery({
     queryKey: ['changes', source, range],
     queryFn: async ({ signal }) => {
@@ -27,7 +36,7 @@ export function useChanges(entity: string, range: TimeRange) {
       for (let page = 0; page < MAX_PAGES; page += 1) {
         // oxlint-disable-next-line no-await-in-loop -- each page begins where the one before ended
         const answer = await client.events(
-          { ...bounds, source, event: EVENTS, limit: PAGE, ...(after === undefined ? {} : { after }) },
+          { ...bounds, source, event, limit: PAGE, ...(after === undefined ? {} : { after }) },
           signal,
         )
         events.push(...answer.events)
@@ -44,13 +53,13 @@ export function useChanges(entity: string, range: TimeRange) {
 
   useEffect(() => {
     if (!data || !isLive) return undefined
-    return realtime.subscribe({ source, event: EVENTS.join(',') }, data.position, {
-      onUpdate: ({ data: event }) => {
-        setLive((before) => ({ of: data, events: before.of === data ? [...before.events, event] : [event] }))
+    return realtime.subscribe({ source, event: event.join(',') }, data.position, {
+      onUpdate: ({ data: one }) => {
+        setLive((before) => ({ of: data, events: before.of === data ? [...before.events, one] : [one] }))
       },
       onGap: () => void refetch(),
     })
-  }, [data, isLive, realtime, source, refetch])
+  }, [data, isLive, realtime, source, event, refetch])
 
   const events = useMemo(
     () => changesOf(entity, [...(data?.events ?? []), ...(live.of === data ? live.events : [])]).toReversed(),

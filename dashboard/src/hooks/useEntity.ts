@@ -9,11 +9,10 @@ import { applyEvent } from '../lib/entity'
 export function useEntity(key: string) {
   const { client } = useSession()
   const realtime = useRealtime()
-  const [source = '', type = ''] = key.split('/')
   const query = useQuery({
     queryKey: ['entity', key],
     queryFn: async ({ signal }) => {
-      const { position, entities } = await client.entities({ source, type }, signal)
+      const { position, entities } = await client.entities({ entity: [key] }, signal)
       return { position, entity: entities.find((one) => one.key === key) }
     },
     staleTime: Infinity,

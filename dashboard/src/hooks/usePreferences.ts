@@ -13,6 +13,7 @@ export function usePreferences() {
     queryFn: ({ signal }) => client.preferences(signal),
     staleTime: Infinity,
     retry: false,
+    refetchInterval: false,
   })
   const { mutate } = useMutation({
     // Preferences are stored as a whole, so that others' keys are kept.

@@ -7,6 +7,14 @@ export function entityName(entity: Pick<EntityState, 'labels' | 'id'>): string {
   return entity.labels.name ?? entity.id
 }
 
+/** Every source tells this often how it does, and whenever that changes. */
+export const SOURCE_TELLS_S = 60
+
+/** Key of the entity by which a source tells how it does. */
+export function sourceEntityKey(source: string): string {
+  return `${source}/source/${encodeURIComponent(source)}`
+}
+
 /** Hosts first, then containers, then all other types by name. */
 const FIRST_TYPES = ['host', 'container']
 

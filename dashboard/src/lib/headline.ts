@@ -69,8 +69,10 @@ export function capacityField(field: string, has: (field: string) => boolean): s
 
 const MAIN_STATES = ['state', 'status', 'health']
 
-export function isMainState(field: string): boolean {
-  return MAIN_STATES.includes(field)
+/** States that tell how the thing is come before its other states. */
+export function stateRank(field: string): number {
+  const place = MAIN_STATES.indexOf(field)
+  return place === -1 ? MAIN_STATES.length : place
 }
 
 /** The field that says in one word how the thing is, if it has one. */

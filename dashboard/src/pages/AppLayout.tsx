@@ -1,4 +1,5 @@
-import { Navigate, Outlet, useLocation } from '@tanstack/react-router'
+import { Outlet, useRouter } from '@tanstack/react-router'
+import { useEffect } from 'react'
 import { AppShell } from '../components/AppShell'
 import { CenteredPage } from '../components/CenteredPage'
 import { ErrorNotice } from '../components/Notice'
@@ -8,7 +9,6 @@ import { useSession } from '../context/SessionContext'
 /** Everything that needs a session. */
 export function AppLayout() {
   const { session, state } = useSession()
-  const next = useLocation({ select: ({ href }) => href })
   switch (state.status) {
     case 'unknown':
       return <CenteredPage />
@@ -19,7 +19,7 @@ export function AppLayout() {
         </CenteredPage>
       )
     case 'anonymous':
-      return <Navigate to="/login" search={next === '/' ? {} : { next }} replace />
+      return <ToLogin />
     case 'authenticated':
       return (
         <LiveProvider>
@@ -29,4 +29,15 @@ export function AppLayout() {
         </LiveProvider>
       )
   }
+}
+
+/** Leads to the log-in, which comes back to where this was. */
+function ToLogin() {
+  const router = useRouter()
+  useEffect(() => {
+    // Read once: while the way leads to the log-in, the address is already the log-in's.
+    const { href, pathname } = router.state.location
+    if (pathname !== '/login') void router.navigate({ to: '/login', search: href === '/' ? {} : { next: href }, replace: true })
+  }, [router])
+  return <CenteredPage />
 }

@@ -13,7 +13,7 @@ import { useEntity } from '../hooks/useEntity'
 import { useNow } from '../hooks/useNow'
 import { useSources } from '../hooks/useSources'
 import { useTitle } from '../hooks/useTitle'
-import { entityName } from '../lib/entity'
+import { entityName, SOURCE_TELLS_S, sourceEntityKey } from '../lib/entity'
 import { fixedSearch, MIN_RANGE_MS, spanMs, timeRange } from '../lib/range'
 import type { RangeSearch } from '../lib/range'
 import { entriesOf } from '../lib/record'
@@ -85,12 +85,14 @@ export function EntityPage() {
       </div>
       <EntityCharts
         entity={key}
+        sourceEntity={sourceEntityKey(entity.source)}
         metrics={metrics}
         values={Object.fromEntries(entriesOf(entity.fields).map(([field, { value }]) => [field, value]))}
         range={range}
         from={from}
         to={to}
         step={resolutionFor(length, source?.interval_seconds)}
+        sourceStep={resolutionFor(length, SOURCE_TELLS_S)}
         markers={changes.events.map(({ time }) => Date.parse(time))}
         onSelect={(start, end) => {
           if (end - start >= MIN_RANGE_MS) setRange(fixedSearch(start, end))

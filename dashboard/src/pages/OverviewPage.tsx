@@ -95,8 +95,9 @@ export function OverviewPage() {
         <Notice icon="inbox" title="Nothing has been observed yet">
           <p>
             The first readings come within seconds of a source being up. If there is no source, name one in the
-            configuration file and check it with <code>homelog check --config homelog.toml</code>.
+            configuration file, check it, and start Homelog again:
           </p>
+          <code>homelog check --config homelog.toml</code>
         </Notice>
       )}
       {!isEmpty && shown.length === 0 && (

@@ -2,9 +2,10 @@ import { useMemo } from 'react'
 import type { Agg } from '../../api/generated/Agg'
 import { useHistory } from '../../hooks/useHistory'
 import type { Metric } from '../../lib/catalog'
-import { isMainState } from '../../lib/headline'
+import { stateRank } from '../../lib/headline'
 import { panelsOf } from '../../lib/panels'
 import type { TimeRange } from '../../lib/range'
+import { NO_VALUE } from '../../lib/format'
 import { formatValue } from '../../lib/reading'
 import { fieldTitle } from '../../lib/words'
 import { ErrorNotice } from '../Notice'
@@ -16,6 +17,8 @@ import { StateBand } from './StateBand'
 
 interface Props {
   readonly entity: string
+  /** The entity that tells how the source of this one does. */
+  readonly sourceEntity: string
   readonly metrics: readonly Metric[]
   /** Newest value by field. */
   readonly values: Readonly<Record<string, unknown>>
@@ -25,6 +28,8 @@ interface Props {
   readonly to: number
   /** Width of the windows in seconds; without it every sample. */
   readonly step: number | undefined
+  /** The same for what the source tells of itself. */
+  readonly sourceStep: number | undefined
   readonly markers: readonly number[]
   readonly onSelect: (from: number, to: number) => void
   readonly onReset: () => void
@@ -37,25 +42,38 @@ const BAND_MAX_FIELDS = 32
 const MEAN: readonly Agg[] = ['mean']
 const WITH_BAND: readonly Agg[] = ['mean', 'min', 'max']
 const RATE: readonly Agg[] = ['rate']
+const NOTHING: readonly Metric[] = []
+const SOURCE_STATE: readonly Metric[] = [
+  { field: 'state', pattern: 'state', unit: 'none', kind: 'state', value: 'text', help: 'How the source did that observes this' },
+]
 
 /** All numbers of an entity as charts and all states as bands, arranged from the catalogue alone. */
-export function EntityCharts({ entity, metrics, values, range, from, to, step, markers, onSelect, onReset }: Props) {
+export function EntityCharts(props: Props) {
+  const { entity, sourceEntity, metrics, values, range, from, to, step, sourceStep, markers, onSelect, onReset } = props
   const levels = useMemo(() => metrics.filter(({ kind }) => kind !== 'counter'), [metrics])
   const counters = useMemo(() => metrics.filter(({ kind }) => kind === 'counter'), [metrics])
   const panels = useMemo(() => panelsOf(metrics), [metrics])
   const isBanded = (step ?? 0) >= BAND_FROM_S && levels.length <= BAND_MAX_FIELDS
   const gauge = useHistory({ entity, metrics: levels, range, step, aggs: isBanded ? WITH_BAND : MEAN })
   const rate = useHistory({ entity, metrics: counters, range, step, aggs: RATE })
+  const source = useHistory({
+    entity: sourceEntity,
+    metrics: sourceEntity === entity ? NOTHING : SOURCE_STATE,
+    range,
+    step: sourceStep,
+    aggs: MEAN,
+  })
+  const sourceSpans = source.history?.states.get('state')?.spans ?? []
   const states = levels
     .filter(({ kind }) => kind === 'state')
-    .toSorted((a, b) => Number(isMainState(b.field)) - Number(isMainState(a.field)))
+    .toSorted((a, b) => stateRank(a.field) - stateRank(b.field))
   const failed = [gauge, rate].find(({ error }) => error !== null)
 
   if (failed) return <ErrorNotice title="The history could not be loaded" error={failed.error} retry={failed.retry} />
   if (gauge.isPending || rate.isPending) return <ChartsSkeleton count={panels.length} />
   return (
     <>
-      {states.length > 0 && (
+      {states.length + sourceSpans.length > 0 && (
         <Section title="State">
           <dl className={styles.states}>
             {states.map((metric) => (
@@ -70,6 +88,17 @@ export function EntityCharts({ entity, metrics, values, range, from, to, step, m
                 to={to}
               />
             ))}
+            {sourceSpans.length > 0 && (
+              <StateBand
+                label="Source"
+                help={SOURCE_STATE[0]?.help ?? ''}
+                field="source"
+                current={sourceSpans.at(-1)?.value ?? NO_VALUE}
+                spans={sourceSpans}
+                from={from}
+                to={to}
+              />
+            )}
           </dl>
         </Section>
       )}
