@@ -20,6 +20,8 @@ mod ticket;
 mod token;
 mod user;
 
+#[cfg(test)]
+pub(crate) use access::table;
 pub(crate) use access::{Access, access_of};
 pub use caller::Caller;
 pub(crate) use layer::layer;
@@ -331,4 +333,3 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
         Err(bad())
     }
 }
-

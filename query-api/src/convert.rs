@@ -9,7 +9,7 @@ use schemas::{
 };
 
 /// An event as the API gives it.
-pub(crate) fn api_event(event: &Event, logged: Timestamp, position: &Position) -> ApiEvent {
+pub fn api_event(event: &Event, logged: Timestamp, position: &Position) -> ApiEvent {
     ApiEvent {
         id: event.id().to_string(),
         source: event.source.to_string(),

@@ -100,12 +100,11 @@ async fn sources(app: &App, services: &mut BTreeMap<String, ServiceHealth>) {
         entity_types: vec![entity_type],
         ..Selection::default()
     };
-    let state =
-        match tokio::time::timeout(PATIENCE, app.services.store.state(&selection, None)).await {
-            Ok(Ok(state)) => state,
-            // said already where the store itself was asked
-            Ok(Err(_)) | Err(_) => return,
-        };
+    let asked = app.services.store.state(&selection, None);
+    let Ok(Ok(state)) = tokio::time::timeout(PATIENCE, asked).await else {
+        // said already where the store itself was asked
+        return;
+    };
     let now = Timestamp::now();
     for entity in &state.entities {
         let Some(source) = SourceStatus::of(entity, now) else {

@@ -2,6 +2,36 @@
 //!
 //! Knows the ports of the log, the store and the control store, never an adapter.
 
+mod accept;
+mod app;
+mod auth;
+mod convert;
+mod csv;
 mod error;
+mod group;
+mod guard;
+mod health;
+mod items;
+mod metrics;
+mod options;
+mod params;
+mod rate;
+mod request;
+mod router;
+mod routes;
+mod selection;
+mod server;
+mod socket;
+mod source_status;
+mod streams;
+mod tail;
+mod window;
 
+pub(crate) use app::App;
+pub use app::Services;
+pub use auth::{Auth, AuthOptions, Caller, PresentedTicket};
+pub use convert::api_event;
 pub use error::ApiError;
+pub use options::ApiOptions;
+pub use router::openapi;
+pub use server::serve;

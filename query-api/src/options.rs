@@ -11,9 +11,9 @@ pub struct ApiOptions {
     pub metrics_from: Vec<IpNet>,
     /// Most connections at once; further ones wait to be accepted.
     pub max_connections: usize,
-    /// Most event streams and WebSockets at once.
+    /// Most event streams and `WebSocket`s at once.
     pub max_streams: usize,
-    /// Most event streams and WebSockets of one user at once.
+    /// Most event streams and `WebSocket`s of one user at once.
     pub max_streams_per_user: usize,
     /// Most history queries that are worked on at once; further ones wait a moment, then are told to come back.
     pub max_queries: usize,
@@ -47,7 +47,7 @@ impl Default for ApiOptions {
             requests_per_second: 5_000,
             max_series: 500,
             max_values: 1_000_000,
-            request_timeout: Duration::from_secs(60),
+            request_timeout: Duration::from_mins(1),
             head_timeout: Duration::from_secs(30),
             rebuild_wait: Duration::from_secs(2),
             heartbeat: Duration::from_secs(15),

@@ -1,19 +1,16 @@
 //! How fast one user, or one address without a user, may ask.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    num::NonZeroU32,
-};
+use std::{net::IpAddr, num::NonZeroU32};
 
 use axum::{
-    extract::{ConnectInfo, Request, State},
+    extract::{Request, State},
     http::StatusCode,
     middleware::Next,
     response::{IntoResponse, Response},
 };
 use governor::{DefaultKeyedRateLimiter, Quota, clock::Clock};
 
-use crate::{ApiError, App, auth::Caller};
+use crate::{ApiError, App, auth::Caller, guard::Client};
 
 /// Keys that are kept before those are dropped that have not asked in a while.
 const MAX_KEYS: usize = 1_024;
@@ -56,12 +53,8 @@ impl RateLimit {
 pub(crate) async fn limit(State(app): State<App>, request: Request, next: Next) -> Response {
     let extensions = request.extensions();
     let key = match extensions.get::<Caller>() {
-        Some(caller) => Key::User(caller.username.to_string()),
-        None => Key::Address(
-            extensions
-                .get::<ConnectInfo<SocketAddr>>()
-                .map(|ConnectInfo(peer)| peer.ip()),
-        ),
+        Some(caller) => Key::User(caller.username.clone()),
+        None => Key::Address(extensions.get::<Client>().map(|client| client.address)),
     };
     match app.rate.check(&key) {
         Ok(()) => next.run(request).await,

@@ -1,11 +1,12 @@
 //! Every route, each with its description, and what stands around them.
 
+use std::sync::Arc;
+
 use axum::{
     Router,
     http::{Method, StatusCode, Uri, header},
     middleware::from_fn_with_state,
     response::{IntoResponse, Response},
-    routing::get,
 };
 use schemas::name::excerpt;
 use tower::ServiceBuilder;
@@ -93,8 +94,10 @@ pub fn openapi() -> utoipa::openapi::OpenApi {
     get,
     path = "/openapi.json",
     tag = "about",
-    security(()),
-    responses((status = 200, description = "An OpenAPI 3.1 document", body = serde_json::Value))
+    responses(
+        (status = 200, description = "An OpenAPI 3.1 document", body = serde_json::Value),
+        (status = 401, description = "No valid token", body = schemas::api::ErrorAnswer),
+    )
 )]
 async fn openapi_json() -> Result<Response, ApiError> {
     let text = openapi().to_json().map_err(|e| ApiError::internal(&e))?;
@@ -107,6 +110,7 @@ async fn openapi_json() -> Result<Response, ApiError> {
 
 /// The whole of it, from the outermost layer to the handlers.
 pub(crate) fn router(app: App) -> Router {
+    let auth = Arc::clone(&app.services.auth);
     let worth = SizeAbove::new(WORTH)
         .and(NotForContentType::SSE)
         .and(NotForContentType::IMAGES)
@@ -119,13 +123,11 @@ pub(crate) fn router(app: App) -> Router {
                 .compress_when(worth),
         )
         .layer(CatchPanicLayer::custom(request::caught))
-        .layer(from_fn_with_state(app.clone(), guard::layer))
-        .layer(from_fn_with_state(app.clone(), auth::layer))
+        .layer(from_fn_with_state(auth.clone(), guard::layer))
+        .layer(from_fn_with_state(auth, auth::layer))
         .layer(from_fn_with_state(app.clone(), rate::limit));
     let (router, _) = described().split_for_parts();
     router
-        .route("/docs/docs.js", get(docs::script))
-        .route("/docs/docs.css", get(docs::style))
         .fallback(assets::fallback)
         .method_not_allowed_fallback(not_allowed)
         .layer(around)
@@ -142,4 +144,37 @@ async fn not_allowed(method: Method, uri: Uri) -> ApiError {
             excerpt(method.as_str())
         ),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+    use crate::auth::{Access, table};
+
+    /// Nobody can forget one of the two: a route without a line in the table would be refused, a line without a route would
+    /// be a promise, and a description that says otherwise than the table a lie.
+    #[test]
+    fn the_table_of_access_and_the_description_name_the_same_routes() {
+        let described: BTreeMap<_, _> = serde_json::to_value(openapi()).unwrap()["paths"]
+            .as_object()
+            .unwrap()
+            .iter()
+            .flat_map(|(path, methods)| {
+                methods.as_object().unwrap().iter().map(|(method, call)| {
+                    let open = call.get("security").is_some();
+                    ((path.clone(), method.to_uppercase()), open)
+                })
+            })
+            .collect();
+        let listed: BTreeMap<_, _> = table()
+            .map(|(method, path, access)| {
+                // metrics are open only to some networks
+                let open = matches!(access, Access::Open | Access::Optional) && path != "/metrics";
+                ((path.to_owned(), method.to_string()), open)
+            })
+            .collect();
+        assert_eq!(described, listed);
+    }
 }

@@ -20,7 +20,7 @@ use crate::{ApiOptions, App, Services, router};
 /// How long an answer that is being written may go on after the stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
 /// How long a peer may leave our bytes unacknowledged.
-const PEER_SILENCE: Duration = Duration::from_secs(60);
+const PEER_SILENCE: Duration = Duration::from_mins(1);
 /// Largest head of a request, in bytes.
 const MAX_HEAD: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
@@ -163,13 +163,11 @@ impl Connection {
             ended = served.as_mut() => ended,
             () = token.cancelled() => {
                 served.as_mut().graceful_shutdown();
-                match tokio::time::timeout(LAST_ANSWERS, served).await {
-                    Ok(ended) => ended,
-                    Err(_) => {
-                        debug!("an answer was cut off since it took too long after the stop");
-                        return;
-                    }
-                }
+                let Ok(ended) = tokio::time::timeout(LAST_ANSWERS, served).await else {
+                    debug!("an answer was cut off since it took too long after the stop");
+                    return;
+                };
+                ended
             }
         };
         if let Err(e) = ended {

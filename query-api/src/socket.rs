@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
+use event_log::Filter;
 use futures::FutureExt;
 use schemas::{
     Position,
@@ -44,6 +45,7 @@ pub(crate) struct Socket {
     caller: Arc<Caller>,
     subscriptions: BTreeMap<String, Tail>,
     newest: watch::Receiver<Position>,
+    changes: watch::Receiver<u64>,
     /// Whether the client was heard since the heartbeat before.
     heard: bool,
     gauge: prometheus_client::metrics::gauge::Gauge,
@@ -58,6 +60,7 @@ impl Socket {
         gauge.inc();
         Self {
             newest: app.services.log.newest(),
+            changes: app.services.auth.changes(),
             app,
             caller,
             subscriptions: BTreeMap::new(),
@@ -115,6 +118,12 @@ impl Socket {
                 () = stop.cancelled() => {}
                 message = socket.recv() => {
                     if let Err(end) = self.hear(socket, message).await {
+                        return end;
+                    }
+                }
+                // somebody logged out or was changed: perhaps this user
+                Ok(()) = self.changes.changed() => {
+                    if let Err(end) = self.check().await {
                         return end;
                     }
                 }
@@ -184,10 +193,16 @@ impl Socket {
         Ok(some)
     }
 
-    async fn beat(&mut self, socket: &mut WebSocket) -> Result<(), End> {
-        if !self.app.services.auth.still_valid(&self.caller).await {
-            return Err(End::Close(close_code::POLICY, "the session has ended"));
+    async fn check(&self) -> Result<(), End> {
+        if self.app.services.auth.still_valid(&self.caller).await {
+            Ok(())
+        } else {
+            Err(End::Close(close_code::POLICY, "the session has ended"))
         }
+    }
+
+    async fn beat(&mut self, socket: &mut WebSocket) -> Result<(), End> {
+        self.check().await?;
         if !std::mem::replace(&mut self.heard, false) {
             return Err(End::Gone);
         }
@@ -218,19 +233,21 @@ impl Socket {
                         )),
                     ),
                 };
-                let answer = answer.unwrap_or_else(|e| refusal(id, &e));
-                send(socket, &answer).await
+                for answer in answer.unwrap_or_else(|e| vec![refusal(id, &e)]) {
+                    send(socket, &answer).await?;
+                }
+                Ok(())
             }
         }
     }
 
-    async fn obey(&mut self, message: ClientMessage) -> Result<ServerMessage, ApiError> {
+    async fn obey(&mut self, message: ClientMessage) -> Result<Vec<ServerMessage>, ApiError> {
         match message.op.as_str() {
-            "ping" => Ok(ServerMessage {
+            "ping" => Ok(vec![ServerMessage {
                 event: "pong".to_owned(),
-                id: message.id,
+                id: message.id.filter(|id| id.len() <= MAX_ID),
                 ..nothing()
-            }),
+            }]),
             "subscribe" => {
                 let id = id_of(message.id)?;
                 if self.subscriptions.len() >= MAX_SUBSCRIPTIONS
@@ -242,27 +259,17 @@ impl Socket {
                     ));
                 }
                 let filter = filter_of_subscription(&message.filter.unwrap_or_default())?;
-                let log = Arc::clone(&self.app.services.log);
-                let tail = Tail::open(log, message.from.as_deref(), filter).await?;
-                let position = tail.position().to_string();
-                // a subscription of the same name is replaced
-                self.subscriptions.insert(id.clone(), tail);
-                Ok(ServerMessage {
-                    event: "subscribed".to_owned(),
-                    id: Some(id),
-                    position: Some(position),
-                    ..nothing()
-                })
+                self.subscribe(id, message.from.as_deref(), filter).await
             }
             "unsubscribe" => {
                 let id = id_of(message.id)?;
                 match self.subscriptions.remove(&id) {
-                    Some(tail) => Ok(ServerMessage {
+                    Some(tail) => Ok(vec![ServerMessage {
                         event: "unsubscribed".to_owned(),
                         id: Some(id),
                         position: Some(tail.position().to_string()),
                         ..nothing()
-                    }),
+                    }]),
                     None => Err(ApiError::bad_request(
                         "unknown_subscription",
                         format!("there is no subscription `{}`", excerpt(&id)),
@@ -277,6 +284,43 @@ impl Socket {
                 ),
             )),
         }
+    }
+
+    /// Begins a subscription; one of the same name is replaced. Where the log does not have its position any more, it goes
+    /// on from now and is told so, since the connection is open and others live on it.
+    async fn subscribe(
+        &mut self,
+        id: String,
+        from: Option<&str>,
+        filter: Filter,
+    ) -> Result<Vec<ServerMessage>, ApiError> {
+        let log = || Arc::clone(&self.app.services.log);
+        let (tail, gap) = match Tail::open(log(), from, filter.clone()).await {
+            Ok(tail) => (tail, None),
+            Err(e) => {
+                let Some((oldest, newest)) = e.bounds() else {
+                    return Err(e);
+                };
+                let gap = ServerMessage {
+                    event: "gap".to_owned(),
+                    id: Some(id.clone()),
+                    oldest: Some(oldest.to_owned()),
+                    newest: Some(newest.to_owned()),
+                    ..nothing()
+                };
+                (Tail::open(log(), None, filter).await?, Some(gap))
+            }
+        };
+        let position = Some(tail.position().to_string());
+        self.subscriptions.insert(id.clone(), tail);
+        let subscribed = ServerMessage {
+            event: "subscribed".to_owned(),
+            id: Some(id),
+            position: position.clone(),
+            ..nothing()
+        };
+        let gap = gap.map(|gap| ServerMessage { position, ..gap });
+        Ok([Some(subscribed), gap].into_iter().flatten().collect())
     }
 }
 

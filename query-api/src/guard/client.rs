@@ -23,7 +23,8 @@ pub(crate) struct Client {
     pub(crate) is_local: bool,
     /// Whether a proxy, trusted or not, passed the request on.
     pub(crate) is_proxied: bool,
-    pub(super) is_proxy_trusted: bool,
+    /// Whether that proxy is named in the configuration.
+    pub(crate) is_proxy_trusted: bool,
 }
 
 impl<S: Sync> FromRequestParts<S> for Client {

@@ -131,7 +131,15 @@ const openTarget = () => {
   target?.scrollIntoView()
 }
 
-fetch('/openapi.json')
+// the dashboard's session, if there is one: its refresh cookie gives a token for this page too
+const login = async () => {
+  const answer = await fetch('/auth/refresh', { method: 'POST' })
+  if (!answer.ok) throw new Error('log in first, at the start page, and come back')
+  return (await answer.json()).access_token
+}
+
+login()
+  .then((token) => fetch('/openapi.json', { headers: { authorization: `Bearer ${token}` } }))
   .then((answer) => {
     if (!answer.ok) throw new Error(`the server answered ${answer.status}`)
     return answer.json()

@@ -9,7 +9,7 @@ use percent_encoding::percent_decode_str;
 use rust_embed::RustEmbed;
 use schemas::name::excerpt;
 
-use crate::{ApiError, accept::accepts};
+use crate::{ApiError, accept::accepts, routes::docs};
 
 /// The dashboard as it was built before this program was; empty if it was not.
 #[derive(RustEmbed)]
@@ -37,6 +37,9 @@ pub(crate) async fn fallback(method: Method, uri: Uri, headers: HeaderMap) -> Re
     }
     if method != Method::GET && method != Method::HEAD {
         return unknown(path);
+    }
+    if let Some(file) = docs::file(path) {
+        return file;
     }
     let name = percent_decode_str(path.trim_start_matches('/')).decode_utf8_lossy();
     if name != INDEX

@@ -19,20 +19,19 @@ pub(crate) async fn docs() -> Response {
         .into_response()
 }
 
-/// Its script.
-pub(crate) async fn script() -> Response {
+/// Its script and its looks, which are static files.
+pub(crate) fn file(path: &str) -> Option<Response> {
+    let (kind, text) = match path {
+        "/docs/docs.js" => (
+            "text/javascript; charset=utf-8",
+            include_str!("../pages/docs.js"),
+        ),
+        "/docs/docs.css" => ("text/css; charset=utf-8", include_str!("../pages/docs.css")),
+        _ => return None,
+    };
     let head = [
-        (header::CONTENT_TYPE, "text/javascript; charset=utf-8"),
+        (header::CONTENT_TYPE, kind),
         (header::CACHE_CONTROL, "no-cache"),
     ];
-    (head, include_str!("../pages/docs.js")).into_response()
-}
-
-/// Its looks.
-pub(crate) async fn style() -> Response {
-    let head = [
-        (header::CONTENT_TYPE, "text/css; charset=utf-8"),
-        (header::CACHE_CONTROL, "no-cache"),
-    ];
-    (head, include_str!("../pages/docs.css")).into_response()
+    Some((head, text).into_response())
 }

@@ -9,7 +9,10 @@ use event_log::ReadError;
 use futures::stream;
 use schemas::{Position, api::ErrorAnswer};
 use serde_json::json;
-use tokio::time::{Instant, Interval, MissedTickBehavior};
+use tokio::{
+    sync::watch,
+    time::{Instant, Interval, MissedTickBehavior},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -25,6 +28,8 @@ use crate::{
 };
 
 const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// Events that may pass a stream by before it tells its position anew.
+const FAR: u64 = 100_000;
 /// Tells nginx not to hold events back.
 const ACCEL: HeaderName = HeaderName::from_static("x-accel-buffering");
 
@@ -89,6 +94,7 @@ struct LiveStream {
     heartbeat: Interval,
     caller: Caller,
     auth: Arc<Auth>,
+    changes: watch::Receiver<u64>,
     stop: CancellationToken,
     gauge: prometheus_client::metrics::gauge::Gauge,
     _place: StreamPlace,
@@ -108,6 +114,7 @@ impl LiveStream {
             begun: false,
             heartbeat: heartbeat(app.options.heartbeat),
             caller,
+            changes: app.services.auth.changes(),
             auth: Arc::clone(&app.services.auth),
             stop: app.supervisor.token(),
             gauge,
@@ -118,8 +125,8 @@ impl LiveStream {
     async fn step(mut self) -> Option<(Result<sse::Event, Infallible>, Self)> {
         if !self.begun {
             self.begun = true;
-            // a client that is cut before its first event comes back to where it began
-            return self.comment("live");
+            // at once, so that the client sees the stream open
+            return Some(self.comment("live"));
         }
         loop {
             if let Some(found) = self.ready.pop_front() {
@@ -138,11 +145,17 @@ impl LiveStream {
             }
             tokio::select! {
                 biased;
+                // somebody logged out or was changed: perhaps this user
+                Ok(()) = self.changes.changed() => {
+                    if !self.auth.still_valid(&self.caller).await {
+                        return None;
+                    }
+                }
                 _ = self.heartbeat.tick() => {
                     if !self.auth.still_valid(&self.caller).await {
                         return None;
                     }
-                    return self.comment("alive");
+                    return Some(self.comment("alive"));
                 }
                 step = self.tail.next() => match step {
                     Ok(Step::Events(events)) => self.ready = events.into(),
@@ -165,15 +178,15 @@ impl LiveStream {
         }
     }
 
-    /// A comment. It carries the position as `id:` when that moved without an event that the client asked for, so that the
-    /// client never comes back with one that was trimmed meanwhile.
-    fn comment(mut self, text: &str) -> Option<(Result<sse::Event, Infallible>, Self)> {
+    /// A comment. It carries the position as `id:` when that moved far without an event that the client asked for, so that
+    /// the client does not come back with one that was trimmed meanwhile.
+    fn comment(mut self, text: &str) -> (Result<sse::Event, Infallible>, Self) {
         let mut block = sse::Event::default().comment(text);
-        if self.told != *self.tail.position() || text == "live" {
+        if self.tail.position().events_since(&self.told) >= FAR {
             self.told = self.tail.position().clone();
             block = block.id(self.told.to_string());
         }
-        Some((Ok(block), self))
+        (Ok(block), self)
     }
 }
 

@@ -1,14 +1,14 @@
-use std::{net::SocketAddr, sync::PoisonError};
+use std::sync::PoisonError;
 
 use axum::{
-    extract::{ConnectInfo, State},
-    http::{HeaderMap, header},
+    extract::State,
+    http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
 use prometheus_client::encoding::text::encode;
 use schemas::api::ErrorAnswer;
 
-use crate::{ApiError, App};
+use crate::{ApiError, App, auth::Caller, guard::Client};
 
 /// Own metrics for Prometheus: to the networks of `[api] metrics_from`, else with a token.
 #[utoipa::path(
@@ -22,11 +22,16 @@ use crate::{ApiError, App};
 )]
 pub(crate) async fn metrics(
     State(app): State<App>,
-    ConnectInfo(peer): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
+    client: Client,
+    caller: Option<Caller>,
 ) -> Result<Response, ApiError> {
-    if !is_direct(&headers) || !is_near(&app, peer) {
-        app.services.auth.authenticate(&headers, None).await?;
+    let is_allowed = caller.is_some() || is_near(&app, client);
+    if !is_allowed {
+        return Err(ApiError::new(
+            StatusCode::UNAUTHORIZED,
+            "unauthorized",
+            "metrics are given to the networks of `[api] metrics_from`, else with a token",
+        ));
     }
     let mut text = String::new();
     {
@@ -47,17 +52,14 @@ pub(crate) async fn metrics(
     Ok((head, text).into_response())
 }
 
-/// Behind a proxy the address is the proxy's, which says nothing about who asks.
-fn is_direct(headers: &HeaderMap) -> bool {
-    !["forwarded", "x-forwarded-for", "x-real-ip", "via"]
-        .iter()
-        .any(|name| headers.contains_key(*name))
-}
-
-fn is_near(app: &App, peer: SocketAddr) -> bool {
-    let address = peer.ip().to_canonical();
-    app.options
-        .metrics_from
-        .iter()
-        .any(|network| network.contains(&address))
+/// Behind a proxy that is not trusted the address is the proxy's, which says nothing about who asks.
+fn is_near(app: &App, client: Client) -> bool {
+    let address = client.address.to_canonical();
+    let is_known = !client.is_proxied || client.is_proxy_trusted;
+    is_known
+        && app
+            .options
+            .metrics_from
+            .iter()
+            .any(|network| network.contains(&address))
 }

@@ -17,7 +17,8 @@ const MAX_UNSENT: usize = 1024 * 1024;
 ///
 /// The client sends `ClientMessage`s: `{"op":"subscribe","id":"a","filter":{"source","entity","type","event"},"from":POSITION}`,
 /// `{"op":"unsubscribe","id":"a"}`, `{"op":"ping"}`. The server sends `ServerMessage`s: `subscribed` with the position where the
-/// subscription begins, `<entity type>-update` with an event and its position, `gap`, `unsubscribed`, `pong`, `error`.
+/// subscription begins, `<entity type>-update` with an event and its position, `unsubscribed`, `pong`, `error`, and `gap` with
+/// `oldest` and `newest` where the log does not have what comes next; its `position` tells where the subscription goes on.
 #[utoipa::path(
     get,
     path = "/realtime",
