@@ -1,10 +1,5 @@
 //! A disk that fills up under a running Homelog: said clearly, nothing acknowledged is lost, and it goes on by itself.
 
-#![expect(
-    clippy::indexing_slicing,
-    reason = "an index into a JSON value that is not there is null"
-)]
-
 use std::{collections::BTreeSet, path::PathBuf, time::Duration};
 
 use anyhow::{Context, Result, ensure};

@@ -102,14 +102,19 @@ async fn every_acknowledged_event_survives_kill_9_exactly_once() -> Result<()> {
 /// How many events the log holds durably that the store's durable part has not seen.
 async fn store_lag(lab: &Lab) -> Result<u64> {
     let logged = next_offset(lab).await?;
-    let consumed = files::rows(
+    let rows = files::rows(
         &lab.data().join("series.db"),
-        "SELECT value FROM meta WHERE key = 'position'",
+        "SELECT coalesce(position, '') FROM meta",
     )
     .await?;
-    let consumed = match consumed.first().and_then(|row| row.first()) {
-        Some(text) => u64::from_str_radix(text.strip_prefix("1.").context("position")?, 36)?,
-        None => 0,
+    let text = rows
+        .first()
+        .and_then(|row| row.first())
+        .map_or("", String::as_str);
+    let consumed = if text.is_empty() {
+        0
+    } else {
+        u64::from_str_radix(text.strip_prefix("1.").context("position")?, 36)?
     };
     ensure!(
         consumed <= logged,
@@ -355,7 +360,7 @@ async fn points_in_the_file(lab: &Lab, acknowledged: &Acknowledged) -> Result<()
         let points = files::number(
             &file,
             &format!(
-                "SELECT coalesce(sum(c.count), 0) FROM chunks c JOIN entities e ON e.id = c.id >> 32 \
+                "SELECT coalesce(sum(c.points), 0) FROM chunks c JOIN entities e ON e.id = c.id >> 43 \
                  WHERE e.key LIKE '{source}/{TYPE}/%'"
             ),
         )
