@@ -1,1 +1,88 @@
-//! homelog
+//! The one binary: reads command line and configuration, and wires the rooms together.
+
+pub mod cli;
+mod commands;
+pub mod config;
+mod data_dir;
+pub mod env;
+mod outcome;
+mod telling;
+mod up;
+
+use std::{
+    ffi::OsString,
+    future::Future,
+    io::{IsTerminal, Write},
+    process::ExitCode,
+};
+
+use anyhow::Context;
+use clap::Parser;
+
+use cli::{Cli, Command};
+use config::Style;
+use env::Env;
+use outcome::Failure;
+
+/// Runs a command to its end: 0 done, 1 failed, 64 wrong use or config.
+pub fn run(args: impl IntoIterator<Item = OsString>, env: &Env) -> ExitCode {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(e) => {
+            // help that cannot be printed is no other failure
+            drop(e.print());
+            return if e.use_stderr() {
+                ExitCode::from(64)
+            } else {
+                ExitCode::SUCCESS
+            };
+        }
+    };
+    match dispatch(cli, env) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            let text = match &failure {
+                Failure::Usage(text) => text.trim_end().to_owned(),
+                Failure::Failed(e) => format!("homelog: {e:#}"),
+                Failure::Told => String::new(),
+            };
+            if !text.is_empty() {
+                drop(writeln!(std::io::stderr(), "{text}"));
+            }
+            failure.exit_code()
+        }
+    }
+}
+
+fn dispatch(cli: Cli, env: &Env) -> Result<(), Failure> {
+    telling::start(cli.log, env)?;
+    match cli.command {
+        Command::Up(args) => up::run(&args, env),
+        Command::Check(args) => commands::check::run(&args, env),
+        Command::ConfigExample => commands::check::example(),
+        Command::Health(args) => alone(commands::health::run(args)),
+        Command::Replay(args) => alone(commands::replay::run(args, env)),
+        Command::Verify(args) => alone(commands::verify::run(args, env)),
+        Command::Disk(args) => commands::disk::run(&args, env),
+        Command::User(command) => alone(commands::user::run(command, env)),
+        Command::Token(command) => alone(commands::token::run(command, env)),
+    }
+}
+
+/// Runs a short command on this thread.
+fn alone(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?
+        .block_on(command)
+}
+
+/// How reports are drawn on stderr.
+fn style() -> Style {
+    if std::io::stderr().is_terminal() {
+        Style::Fancy
+    } else {
+        Style::Plain
+    }
+}

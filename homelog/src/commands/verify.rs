@@ -1,0 +1,156 @@
+//! `homelog verify`: reads everything, changes nothing, and names every fault. Works also while `homelog up` runs.
+
+mod points;
+mod sequences;
+
+use event_log::{Body, EventLog, Filter, ReadQuery};
+use schemas::Position;
+use time_series::TimeSeries;
+
+use super::{progress, user::say};
+use crate::{cli::DataArgs, data_dir, env::Env, outcome::Failure};
+use points::{Points, Tally};
+use sequences::{Found, Verdict};
+
+/// Records of one read.
+const BATCH: usize = 1_000;
+/// Faults that are printed; the rest is counted.
+const SHOWN: usize = 100;
+
+/// What was found.
+#[derive(Default)]
+struct Findings {
+    logged: u64,
+    covered: u64,
+    dead_letters: u64,
+    sequences: Verdict,
+    points: Tally,
+    faults: Vec<String>,
+}
+
+pub(crate) async fn run(args: DataArgs, env: &Env) -> Result<(), Failure> {
+    let dir = data_dir::existing(args.data.as_deref(), env)?;
+    // the store first: what it has taken is then in the log, also while both grow
+    let store = time_series::Embedded::open_read_only(dir.join(time_series::Embedded::FILE))?;
+    let log = event_log::Embedded::open_read_only(&dir)?;
+    let mut findings = read(&log, &store).await?;
+    findings.faults.extend(
+        store
+            .check()
+            .await?
+            .problems
+            .into_iter()
+            .map(|problem| format!("time-series store: {problem}")),
+    );
+    let faults: Vec<&String> = findings
+        .faults
+        .iter()
+        .chain(&findings.sequences.faults)
+        .chain(&findings.points.faults)
+        .collect();
+    for fault in faults.iter().take(SHOWN) {
+        eprintln!("homelog: {fault}");
+    }
+    if faults.len() > SHOWN {
+        eprintln!("homelog: and {} more faults", faults.len() - SHOWN);
+    }
+    report(&findings, faults.len())?;
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(Failure::Told)
+    }
+}
+
+fn report(findings: &Findings, faults: usize) -> Result<(), Failure> {
+    let (sequences, points) = (&findings.sequences, &findings.points);
+    for (count, what) in [
+        (sequences.produced, "events produced"),
+        (findings.logged, "events in the log"),
+        (sequences.trimmed, "events dropped by retention"),
+        (findings.covered, "events taken by the store"),
+        (points.expected, "points that these events make"),
+        (points.stored, "of them in the store"),
+        (points.trimmed, "of them dropped by retention"),
+        (findings.dead_letters, "dead letters"),
+        (faults as u64, "faults"),
+    ] {
+        say(&format!("{count:>12}  {what}"))?;
+    }
+    Ok(())
+}
+
+async fn read(log: &dyn EventLog, store: &dyn TimeSeries) -> anyhow::Result<Findings> {
+    let bounds = log.bounds().await?;
+    let taken = store
+        .position()
+        .await?
+        .unwrap_or_else(|| Position::start(bounds.oldest.partitions()));
+    let mut findings = Findings {
+        dead_letters: log.dead_letter_count().await?,
+        ..Findings::default()
+    };
+    if !taken.reaches(&bounds.oldest) && bounds.oldest != Position::start(1) {
+        findings.faults.push(format!(
+            "the store has taken events up to position {taken}, the log begins at {}: what lies between never came into the store",
+            bounds.oldest
+        ));
+    }
+    if !bounds.newest.reaches(&taken) {
+        findings.faults.push(format!(
+            "the store has taken events up to position {taken}, the log ends at {}: events that were in the log are gone",
+            bounds.newest
+        ));
+    }
+    let trimmed = bounds.oldest.events_since(&Position::start(1));
+    let mut found = Found::default();
+    let mut points = Points::new(store, trimmed == 0).await?;
+    let bar = progress::bar(bounds.events, "verify");
+    let query = ReadQuery {
+        filter: Filter::default(),
+        limit: BATCH,
+    };
+    let mut position = bounds.oldest.clone();
+    loop {
+        let batch = log.read(&position, &query).await?;
+        for record in &batch.records {
+            let expected = position.offset(record.partition);
+            // a damaged block is one record at its last offset
+            if record.offset != expected && record.event().is_some() {
+                findings.faults.push(format!(
+                    "offsets {expected} to {} are not in the log",
+                    record.offset.saturating_sub(1)
+                ));
+            }
+            match &record.body {
+                Body::Event(event) => {
+                    findings.logged += 1;
+                    found.add(event);
+                }
+                Body::Unreadable { reason, .. } => findings
+                    .faults
+                    .push(format!("offset {}: {reason}", record.offset)),
+            }
+            position.advance(record.partition, record.offset);
+            if taken.reaches(&position) {
+                findings.covered += 1;
+                points.add(record).await?;
+            }
+            bar.inc(1);
+        }
+        if batch.next != position {
+            findings.faults.push(format!(
+                "the log holds nothing between position {position} and {}",
+                batch.next
+            ));
+        }
+        position = batch.next;
+        if batch.at_end {
+            break;
+        }
+    }
+    bar.finish_and_clear();
+    findings.points = points.finish().await?;
+    findings.sequences = found.compare(&log.sequences().await?, trimmed);
+    Ok(findings)
+}

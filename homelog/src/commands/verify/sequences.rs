@@ -1,0 +1,248 @@
+//! Whether every event that was ever numbered is in the log, or went for a reason that is known.
+
+use std::collections::BTreeMap;
+
+use event_log::SequenceState;
+use schemas::{Epoch, Event, SourceName};
+
+/// The seqs of every (source, epoch) that were found in the log.
+#[derive(Default)]
+pub(super) struct Found {
+    by_writer: BTreeMap<(SourceName, Epoch), Seen>,
+}
+
+/// Inclusive ranges, ascending and apart from each other.
+#[derive(Default)]
+struct Seen {
+    ranges: Vec<(u64, u64)>,
+    twice: Vec<u64>,
+}
+
+impl Seen {
+    fn add(&mut self, seq: u64) {
+        // nearly always the next one
+        if let Some((_, last)) = self.ranges.last_mut()
+            && last.checked_add(1) == Some(seq)
+        {
+            *last = seq;
+            return;
+        }
+        let at = self.ranges.partition_point(|&(_, to)| to < seq);
+        if self.ranges.get(at).is_some_and(|&(from, _)| from <= seq) {
+            self.twice.push(seq);
+            return;
+        }
+        self.ranges.insert(at, (seq, seq));
+        self.join(at);
+        if let Some(before) = at.checked_sub(1) {
+            self.join(before);
+        }
+    }
+
+    fn join(&mut self, at: usize) {
+        let (Some(&(from, to)), Some(&(next, end))) =
+            (self.ranges.get(at), self.ranges.get(at + 1))
+        else {
+            return;
+        };
+        if to + 1 == next {
+            self.ranges.remove(at + 1);
+            if let Some(range) = self.ranges.get_mut(at) {
+                *range = (from, end);
+            }
+        }
+    }
+}
+
+/// What was found about one writer.
+#[derive(Default, Debug, PartialEq)]
+pub(super) struct Verdict {
+    /// Events that were numbered.
+    pub(super) produced: u64,
+    /// Of them, events that retention dropped.
+    pub(super) trimmed: u64,
+    /// What is wrong, in words.
+    pub(super) faults: Vec<String>,
+}
+
+impl Found {
+    /// Takes an event of the log.
+    pub(super) fn add(&mut self, event: &Event) {
+        self.by_writer
+            .entry((event.source.clone(), event.epoch.clone()))
+            .or_default()
+            .add(event.seq);
+    }
+
+    /// Compares what was found with what the log says was there; `trimmed` events were dropped from its beginning.
+    pub(super) fn compare(mut self, states: &[SequenceState], trimmed: u64) -> Verdict {
+        let mut verdict = Verdict::default();
+        let mut missing = Vec::new();
+        for state in states {
+            let name = format!("source {}, epoch {}", state.source, state.epoch);
+            let seen = self
+                .by_writer
+                .remove(&(state.source.clone(), state.epoch.clone()))
+                .unwrap_or_default();
+            for seq in &seen.twice {
+                verdict
+                    .faults
+                    .push(format!("{name}: seq {seq} is in the log twice"));
+            }
+            for (from, to) in &state.holes {
+                verdict
+                    .faults
+                    .push(format!("{name}: seq {} never came", range(*from, *to)));
+            }
+            if let Some(&(_, last)) = seen.ranges.last()
+                && last > state.last_seq
+            {
+                verdict.faults.push(format!(
+                    "{name}: seq {} is in the log, which says that it ends at {}",
+                    range(state.last_seq + 1, last),
+                    state.last_seq
+                ));
+            }
+            let holes: u64 = state.holes.iter().map(|(from, to)| to - from + 1).sum();
+            verdict.produced += state.last_seq.saturating_sub(holes);
+            for (from, to) in absent(&seen.ranges, &state.holes, state.last_seq) {
+                missing.push((name.clone(), from, to));
+            }
+        }
+        for (source, epoch) in self.by_writer.keys() {
+            verdict.faults.push(format!(
+                "source {source}, epoch {epoch}: events are in the log, which does not know this writer"
+            ));
+        }
+        let absent: u64 = missing.iter().map(|(_, from, to)| to - from + 1).sum();
+        verdict.trimmed = absent.min(trimmed);
+        // each offset was one event: whatever is missing beyond the trimmed beginning was lost
+        if absent > trimmed {
+            verdict
+                .faults
+                .extend(missing.iter().map(|(name, from, to)| {
+                    format!("{name}: seq {} is missing from the log", range(*from, *to))
+                }));
+        }
+        verdict
+    }
+}
+
+fn range(from: u64, to: u64) -> String {
+    if from == to {
+        from.to_string()
+    } else {
+        format!("{from} to {to}")
+    }
+}
+
+/// What is neither in `seen` nor in `holes` from 1 to `last`.
+fn absent(seen: &[(u64, u64)], holes: &[(u64, u64)], last: u64) -> Vec<(u64, u64)> {
+    let mut known: Vec<_> = seen.iter().chain(holes).copied().collect();
+    known.sort_unstable();
+    let mut absent = Vec::new();
+    let mut next = 1;
+    for (from, to) in known {
+        if from > next {
+            absent.push((next, from - 1));
+        }
+        next = next.max(to.saturating_add(1));
+    }
+    if next <= last {
+        absent.push((next, last));
+    }
+    absent
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::{
+        Entity, EventType, Fields, Timestamp,
+        name::{EntityId, EntityType, SourceKind},
+    };
+
+    use super::*;
+
+    fn found(seqs: &[u64]) -> Found {
+        let mut found = Found::default();
+        for &seq in seqs {
+            found.add(&Event {
+                source: SourceName::new("nas1").unwrap(),
+                kind: SourceKind::new("push").unwrap(),
+                agent: None,
+                epoch: Epoch::new("e").unwrap(),
+                seq,
+                event_type: EventType::Sample,
+                time: Timestamp::from_millis(1_795_406_700_000),
+                entity: Entity::new(EntityType::new("t").unwrap(), EntityId::new("i").unwrap()),
+                fields: Fields::default(),
+            });
+        }
+        found
+    }
+
+    fn state(last_seq: u64, holes: &[(u64, u64)]) -> [SequenceState; 1] {
+        [SequenceState {
+            source: SourceName::new("nas1").unwrap(),
+            epoch: Epoch::new("e").unwrap(),
+            last_seq,
+            holes: holes.to_vec(),
+        }]
+    }
+
+    #[test]
+    fn a_whole_sequence_has_no_fault_in_any_order() {
+        let verdict = found(&[1, 2, 5, 4, 3, 6]).compare(&state(6, &[]), 0);
+        assert_eq!(
+            verdict,
+            Verdict {
+                produced: 6,
+                ..Verdict::default()
+            }
+        );
+    }
+
+    #[test]
+    fn a_loss_is_named_with_its_range() {
+        let verdict = found(&[1, 2, 6]).compare(&state(6, &[]), 0);
+        assert_eq!(
+            verdict.faults,
+            ["source nas1, epoch e: seq 3 to 5 is missing from the log"]
+        );
+        let verdict = found(&[1, 2]).compare(&state(4, &[]), 0);
+        assert_eq!(verdict.faults.len(), 1, "also at the end");
+    }
+
+    #[test]
+    fn a_hole_that_the_log_knows_is_told_once() {
+        let verdict = found(&[1, 4]).compare(&state(4, &[(2, 3)]), 0);
+        assert_eq!(
+            verdict.faults,
+            ["source nas1, epoch e: seq 2 to 3 never came"]
+        );
+        assert_eq!(verdict.produced, 2);
+    }
+
+    #[test]
+    fn what_retention_dropped_is_no_loss() {
+        let verdict = found(&[4, 5]).compare(&state(5, &[]), 3);
+        assert_eq!((verdict.faults.len(), verdict.trimmed), (0, 3));
+        let verdict = found(&[4, 5]).compare(&state(5, &[]), 2);
+        assert_eq!(verdict.faults.len(), 1, "one more than was dropped");
+    }
+
+    #[test]
+    fn an_event_that_is_there_twice_is_a_fault() {
+        let verdict = found(&[1, 2, 2]).compare(&state(2, &[]), 0);
+        assert_eq!(
+            verdict.faults,
+            ["source nas1, epoch e: seq 2 is in the log twice"]
+        );
+    }
+
+    #[test]
+    fn events_the_log_does_not_know_are_faults() {
+        assert_eq!(found(&[1]).compare(&[], 0).faults.len(), 1);
+        assert_eq!(found(&[1, 2]).compare(&state(1, &[]), 0).faults.len(), 1);
+    }
+}

@@ -1,0 +1,148 @@
+//! The configuration: a TOML file with the environment laid over it, read in two phases so that every mistake is told at
+//! once, each with its place and what to do.
+
+mod example;
+mod findings;
+mod network;
+mod overlay;
+mod params;
+mod problem;
+mod secret_file;
+mod section;
+mod sections;
+mod setting;
+mod source;
+mod suggest;
+#[cfg(test)]
+mod tests;
+
+pub use example::example;
+pub use network::HostName;
+pub use problem::{Place, Problem, Problems, Style};
+pub use sections::{Age, Api, Control, Kind, Log, Retention, Store};
+
+pub(crate) use secret_file::read as read_secret;
+
+use std::{fs::File, io::Read, path::Path};
+
+use collector::SourceConfig;
+use toml::de::DeTable;
+
+use crate::env::Env;
+use findings::Findings;
+use section::{Section, SectionDoc};
+
+/// A config file of more bytes is not one.
+const LARGEST: u64 = 1024 * 1024;
+
+/// Everything that can be set.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// The event log.
+    pub log: Log,
+    /// The time-series store.
+    pub store: Store,
+    /// The control store.
+    pub control: Control,
+    /// The dashboard and the HTTP API.
+    pub api: Api,
+    /// How long data is kept.
+    pub retention: Retention,
+    /// What is observed; nothing means this host and its Docker Engine.
+    pub sources: Vec<SourceConfig>,
+}
+
+/// A configuration without mistakes.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    /// What it says.
+    pub config: Config,
+    /// What is odd about it, but no mistake.
+    pub warnings: Vec<String>,
+}
+
+/// Every section but the sources, in the order of the example.
+const SECTIONS: [SectionDoc; 5] = [Log::DOC, Store::DOC, Control::DOC, Api::DOC, Retention::DOC];
+
+/// Reads a file, or nothing, and lays the environment over it.
+///
+/// # Errors
+/// Every mistake that is in them.
+pub fn load(path: Option<&Path>, env: &Env) -> Result<Loaded, Problems> {
+    let Some(path) = path else {
+        return parse("the environment", "", Path::new("."), env);
+    };
+    let name = path.display().to_string();
+    let text = read_file(path).map_err(|(message, fix)| {
+        let problem = Problem {
+            place: Place::Nowhere,
+            message,
+            fix,
+        };
+        Problems::new(&name, "", vec![problem])
+    })?;
+    let base = path.parent().unwrap_or(Path::new("."));
+    parse(&name, &text, base, env)
+}
+
+fn read_file(path: &Path) -> Result<String, (String, String)> {
+    let shown = path.display();
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut bytes))
+        .map_err(|e| {
+            (
+                format!("{shown} cannot be read: {e}"),
+                "name the config file with --config FILE".to_owned(),
+            )
+        })?;
+    if bytes.len() as u64 > LARGEST {
+        return Err((
+            format!("{shown} is larger than a config file may be (1 MiB)"),
+            "name the config file with --config FILE".to_owned(),
+        ));
+    }
+    String::from_utf8(bytes).map_err(|e| {
+        (
+            format!(
+                "{shown} is not UTF-8 text: byte {} is not",
+                e.utf8_error().valid_up_to()
+            ),
+            "save it as UTF-8".to_owned(),
+        )
+    })
+}
+
+/// Reads a text as a config file of that name; paths in it are relative to `base`.
+///
+/// # Errors
+/// Every mistake that is in it.
+pub fn parse(name: &str, text: &str, base: &Path, env: &Env) -> Result<Loaded, Problems> {
+    let mut findings = Findings::default();
+    let (document, errors) = DeTable::parse_recoverable(text);
+    let mut root = document.into_inner();
+    for error in &errors {
+        findings.add(
+            findings::visible(text, error.span().unwrap_or(0..0)),
+            error.message().trim_end().replace('\n', ", "),
+            "correct the TOML there: key = value, texts in \"quotes\", sections in [brackets]",
+        );
+    }
+    let mut raw = source::split(&mut root, &mut findings);
+    overlay::apply(&mut root, &mut raw, &SECTIONS, env, &mut findings);
+    let config = Config {
+        log: section::read(&mut root, &mut findings),
+        store: section::read(&mut root, &mut findings),
+        control: section::read(&mut root, &mut findings),
+        api: section::read(&mut root, &mut findings),
+        retention: section::read(&mut root, &mut findings),
+        sources: source::read_all(raw, base, &mut findings),
+    };
+    section::unknown_sections(&root, &SECTIONS, &mut findings);
+    let (problems, warnings) = findings.finish(text, &errors);
+    if problems.is_empty() {
+        Ok(Loaded { config, warnings })
+    } else {
+        Err(Problems::new(name, text, problems))
+    }
+}

@@ -1,0 +1,96 @@
+//! `password_file = "…"` in the place of `password = "…"`.
+
+use std::{
+    borrow::Cow,
+    collections::BTreeSet,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
+
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+use super::{findings::Findings, setting::text};
+
+const SUFFIX: &str = "_file";
+/// No secret is longer, in bytes.
+const LONGEST: u64 = 64 * 1024;
+
+/// Reads a secret from a file, without the line break at its end.
+///
+/// # Errors
+/// In words, with the path.
+pub(crate) fn read(path: &Path) -> Result<String, String> {
+    let shown = path.display();
+    let mut content = String::new();
+    File::open(path)
+        .and_then(|file| file.take(LONGEST + 1).read_to_string(&mut content))
+        .map_err(|e| format!("{shown} cannot be read: {e}"))?;
+    if content.len() as u64 > LONGEST {
+        return Err(format!("{shown} is larger than a secret may be (64 KiB)"));
+    }
+    let secret = content.trim_end_matches(['\r', '\n']);
+    if secret.is_empty() {
+        return Err(format!("{shown} is empty"));
+    }
+    Ok(secret.to_owned())
+}
+
+/// Replaces every `x_file` by the `x` that stands in the file. Returns the options for which that failed.
+pub(super) fn resolve(
+    table: &mut DeTable<'_>,
+    known: &[&str],
+    base: &Path,
+    findings: &mut Findings,
+) -> BTreeSet<String> {
+    let mut failed = BTreeSet::new();
+    for option in known {
+        let key = format!("{option}{SUFFIX}");
+        if known.contains(&key.as_str()) {
+            continue;
+        }
+        let Some((found, value)) = table.remove_entry(key.as_str()) else {
+            continue;
+        };
+        if table.contains_key(*option) {
+            findings.add(
+                found.span(),
+                format!("`{option}` and `{key}` are both set"),
+                "keep one of them",
+            );
+            failed.insert((*option).to_owned());
+            continue;
+        }
+        let secret = text(&value)
+            .map_err(|fault| (fault.message, fault.fix))
+            .and_then(|path| {
+                read(&at(base, path)).map_err(|message| {
+                    (
+                        message,
+                        "write the secret into that file, or correct the path".to_owned(),
+                    )
+                })
+            });
+        match secret {
+            Ok(secret) => {
+                table.insert(
+                    Spanned::new(found.span(), Cow::Owned((*option).to_owned())),
+                    Spanned::new(value.span(), DeValue::String(Cow::Owned(secret))),
+                );
+            }
+            Err((message, fix)) => {
+                findings.add(value.span(), format!("`{key}`: {message}"), fix);
+                failed.insert((*option).to_owned());
+            }
+        }
+    }
+    failed
+}
+
+/// A relative path is meant from the directory of the config file.
+fn at(base: &Path, path: &str) -> PathBuf {
+    base.join(path)
+}

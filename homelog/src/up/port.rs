@@ -1,0 +1,99 @@
+//! Takes the port; when it is taken, says by whom.
+
+use std::{
+    fs,
+    io::ErrorKind,
+    net::{SocketAddr, TcpListener},
+};
+
+/// Opens the socket to listen on.
+///
+/// # Errors
+/// With who holds the port and which flag chooses another.
+pub(super) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listener = TcpListener::bind(address).map_err(|e| match e.kind() {
+        ErrorKind::AddrInUse => {
+            let holder = holder(address.port()).map_or_else(
+                || "another program".to_owned(),
+                |(pid, name)| format!("{name} (pid {pid})"),
+            );
+            let other = SocketAddr::new(address.ip(), address.port().wrapping_add(1).max(1024));
+            anyhow::anyhow!(
+                "{holder} already listens on port {}: stop it, or choose another port with --listen {other}",
+                address.port()
+            )
+        }
+        ErrorKind::PermissionDenied => anyhow::anyhow!(
+            "this user may not listen on port {}: choose a port above 1023 with --listen, such as --listen {}",
+            address.port(),
+            SocketAddr::new(address.ip(), 3001)
+        ),
+        ErrorKind::AddrNotAvailable => anyhow::anyhow!(
+            "{} is not an address of this machine: choose another with --listen, such as --listen 0.0.0.0:{} for all of them",
+            address.ip(),
+            address.port()
+        ),
+        _ => anyhow::Error::new(e).context(format!("cannot listen on {address}")),
+    })?;
+    listener.set_nonblocking(true)?;
+    Ok(listener)
+}
+
+/// Pid and name of the process that listens on a port, as far as this user may see it.
+fn holder(port: u16) -> Option<(u32, String)> {
+    let inode = ["/proc/net/tcp", "/proc/net/tcp6"]
+        .iter()
+        .filter_map(|table| fs::read_to_string(table).ok())
+        .find_map(|table| inode_of_listener(&table, port))?;
+    let socket = format!("socket:[{inode}]");
+    let pid = fs::read_dir("/proc")
+        .ok()?
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
+        .find(|pid| {
+            fs::read_dir(format!("/proc/{pid}/fd")).is_ok_and(|fds| {
+                fds.flatten().any(|fd| {
+                    fs::read_link(fd.path()).is_ok_and(|to| to.as_os_str() == socket.as_str())
+                })
+            })
+        })?;
+    let name = fs::read_to_string(format!("/proc/{pid}/comm")).ok()?;
+    Some((pid, name.trim().to_owned()))
+}
+
+/// Lines of the table: `sl local_address rem_address st … inode`, addresses in hexadecimal, state 0A is listening.
+fn inode_of_listener(table: &str, port: u16) -> Option<u64> {
+    table.lines().skip(1).find_map(|line| {
+        let mut columns = line.split_ascii_whitespace();
+        let local = columns.nth(1)?;
+        let state = columns.nth(1)?;
+        let inode = columns.nth(5)?;
+        let (_, hex) = local.rsplit_once(':')?;
+        (state == "0A" && u16::from_str_radix(hex, 16).ok()? == port).then(|| inode.parse().ok())?
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_holder_of_a_port_is_found() {
+        let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = taken.local_addr().unwrap();
+        let (pid, _) = holder(address.port()).unwrap();
+        assert_eq!(pid, std::process::id());
+        let refused = listen(address).unwrap_err().to_string();
+        assert!(
+            refused.contains(&format!("(pid {pid})")) && refused.contains("--listen 127.0.0.1:"),
+            "{refused}"
+        );
+    }
+
+    #[test]
+    fn the_kernels_table_is_read() {
+        let table = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n   0: 0100007F:0BB9 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 4242 1 0000 100 0 0 10 0\n   1: 0100007F:0BBA 00000000:0000 01 00000000:00000000 00:00000000 00000000     0        0 7 1 0000 100 0 0 10 0\n";
+        assert_eq!(inode_of_listener(table, 3001), Some(4242));
+        assert_eq!(inode_of_listener(table, 3002), None, "not listening");
+    }
+}
