@@ -1,6 +1,8 @@
 import { createRootRoute, createRoute, createRouter } from '@tanstack/react-router'
+import type { RouterHistory } from '@tanstack/react-router'
 import { readRangeSearch } from './lib/range'
 import { AppLayout } from './pages/AppLayout'
+import { ErrorPage } from './pages/ErrorPage'
 import { EntityPage } from './pages/EntityPage'
 import { LoginPage } from './pages/LoginPage'
 import { NotFoundPage } from './pages/NotFoundPage'
@@ -9,14 +11,16 @@ import { SetupPage } from './pages/SetupPage'
 
 export interface OverviewSearch {
   /** Words that names and labels must have. */
-  readonly q?: string
-  readonly source?: string
+  readonly q?: string | undefined
+  readonly source?: string | undefined
 }
 
 export interface LoginSearch {
   /** Where to go on afterwards, within the dashboard. */
-  readonly next?: string
+  readonly next?: string | undefined
 }
+
+// The router keeps what a route's `validateSearch` does not name: what is refused has to be named as undefined.
 
 function text(value: unknown): string | undefined {
   // The router reads `?q=42` as a number.
@@ -24,7 +28,7 @@ function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
-const rootRoute = createRootRoute({ notFoundComponent: NotFoundPage })
+const rootRoute = createRootRoute({ notFoundComponent: NotFoundPage, errorComponent: ErrorPage })
 
 const loginRoute = createRoute({
   getParentRoute: () => rootRoute,
@@ -33,7 +37,7 @@ const loginRoute = createRoute({
   validateSearch: (search: Record<string, unknown>): LoginSearch => {
     const next = text(search.next)
     // Only a path of our own: `//host` would be a foreign one.
-    return next !== undefined && /^\/(?![/\\])/.test(next) ? { next } : {}
+    return { next: next !== undefined && /^\/(?![/\\])/.test(next) ? next : undefined }
   },
 })
 
@@ -45,11 +49,10 @@ const overviewRoute = createRoute({
   getParentRoute: () => appRoute,
   path: '/',
   component: OverviewPage,
-  validateSearch: (search: Record<string, unknown>): OverviewSearch => {
-    const q = text(search.q)
-    const source = text(search.source)
-    return { ...(q === undefined ? {} : { q }), ...(source === undefined ? {} : { source }) }
-  },
+  validateSearch: (search: Record<string, unknown>): OverviewSearch => ({
+    q: text(search.q),
+    source: text(search.source),
+  }),
 })
 
 const entityRoute = createRoute({
@@ -61,10 +64,13 @@ const entityRoute = createRoute({
 
 const routeTree = rootRoute.addChildren([loginRoute, setupRoute, appRoute.addChildren([overviewRoute, entityRoute])])
 
-export const router = createRouter({ routeTree, defaultPreload: false, scrollRestoration: true })
+/** The router of the dashboard, on the browser's address bar unless told otherwise. */
+export function createAppRouter(history?: RouterHistory) {
+  return createRouter({ routeTree, defaultPreload: false, scrollRestoration: true, ...(history ? { history } : {}) })
+}
 
 declare module '@tanstack/react-router' {
   interface Register {
-    router: typeof router
+    router: ReturnType<typeof createAppRouter>
   }
 }

@@ -22,7 +22,7 @@ export function SearchField({ label, value, onChange }: Props) {
     return () => document.removeEventListener('keydown', focus)
   }, [])
   return (
-    <search className={styles.search}>
+    <div className={styles.search} role="search">
       <Icon name="search" />
       <input
         ref={input}
@@ -36,6 +36,6 @@ export function SearchField({ label, value, onChange }: Props) {
         }}
       />
       <kbd aria-hidden="true">/</kbd>
-    </search>
+    </div>
   )
 }

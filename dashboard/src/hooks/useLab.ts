@@ -9,14 +9,14 @@ import { useCatalog } from './useCatalog'
 const nothing: readonly EntityState[] = []
 const noSubscription = () => () => {}
 
-/** The newest state of everything, moving. */
-export function useLab() {
+/** The newest state of everything, or of all that one source sees, moving. */
+export function useLab(source?: string) {
   const { client } = useSession()
   const realtime = useRealtime()
   const catalog = useCatalog()
   const query = useQuery({
-    queryKey: ['entities'],
-    queryFn: ({ signal }) => client.entities({}, signal),
+    queryKey: ['entities', source ?? null],
+    queryFn: ({ signal }) => client.entities(source === undefined ? {} : { source }, signal),
     staleTime: Infinity,
     gcTime: 0,
   })
@@ -25,11 +25,11 @@ export function useLab() {
 
   useEffect(() => {
     if (!lab) return undefined
-    return realtime.subscribe({}, lab.position, {
+    return realtime.subscribe(source === undefined ? {} : { source }, lab.position, {
       onUpdate: ({ data: event }) => lab.apply(event),
       onGap: () => void refetch(),
     })
-  }, [lab, realtime, refetch])
+  }, [lab, realtime, source, refetch])
 
   const entities = useSyncExternalStore(lab?.subscribe ?? noSubscription, () => lab?.entities ?? nothing)
   return {

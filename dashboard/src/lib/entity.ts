@@ -23,7 +23,7 @@ function typeRank(type: string): number {
   return rank === -1 ? FIRST_TYPES.length : rank
 }
 
-export function compareTypes(a: string, b: string): number {
+function compareTypes(a: string, b: string): number {
   return typeRank(a) - typeRank(b) || a.localeCompare(b)
 }
 
@@ -36,6 +36,15 @@ export function compareEntities(a: EntityState, b: EntityState): number {
 /** When anything of it was last observed, Unix milliseconds; 0 for never. */
 export function lastSeen(entity: EntityState): number {
   return entriesOf(entity.fields).reduce((latest, [, { time }]) => Math.max(latest, time), 0)
+}
+
+/** Times of the usual interval after which a thing counts as not seen any more. */
+const QUIET_INTERVALS = 4
+const QUIET_AT_LEAST_MS = 60_000
+
+/** Whether nothing was heard of it for longer than its source's interval allows. */
+export function isQuiet(entity: EntityState, now: number, intervalSeconds: number | null | undefined): boolean {
+  return now - lastSeen(entity) > Math.max(QUIET_AT_LEAST_MS, QUIET_INTERVALS * (intervalSeconds ?? 0) * 1000)
 }
 
 /** Whether name, key or a label has the words that are searched for, in any order. */
@@ -57,6 +66,17 @@ export function applyEvent(entity: EntityState | undefined, event: ApiEvent): En
     if ((fields[field]?.time ?? Number.NEGATIVE_INFINITY) <= time) fields[field] = { value, time }
   }
   return { key, source: event.source, type, id, labels: { ...entity?.labels, ...labels }, fields }
+}
+
+/** Entities by type, hosts first. */
+export function groupByType(entities: readonly EntityState[]): [string, EntityState[]][] {
+  const groups = new Map<string, EntityState[]>()
+  for (const entity of entities) {
+    const group = groups.get(entity.type)
+    if (group) group.push(entity)
+    else groups.set(entity.type, [entity])
+  }
+  return [...groups].toSorted(([a], [b]) => compareTypes(a, b))
 }
 
 /** One plural for headings: `host` → `Hosts`. */

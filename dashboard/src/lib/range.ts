@@ -6,10 +6,10 @@ export const DEFAULT_SPAN: Span = '1h'
 
 /** What the entity page shows, as it stands in the URL. */
 export interface RangeSearch {
-  readonly range?: Span
+  readonly range?: Span | undefined
   /** RFC 3339; both or none. They win over `range`. */
-  readonly from?: string
-  readonly to?: string
+  readonly from?: string | undefined
+  readonly to?: string | undefined
 }
 
 /** The part of time that is looked at: a span up to now, or two fixed ends in milliseconds. */
@@ -28,12 +28,12 @@ export function isSpan(value: unknown): value is Span {
   return SPANS.some((span) => span === value)
 }
 
-/** Keeps what is a range of the search parameters; a broken link shows the default, not an error. */
+/** Keeps what is a range of the search parameters, and names the rest as undefined; a broken link shows the default. */
 export function readRangeSearch(search: Record<string, unknown>): RangeSearch {
   const from = typeof search.from === 'string' ? Date.parse(search.from) : Number.NaN
   const to = typeof search.to === 'string' ? Date.parse(search.to) : Number.NaN
-  if (from < to) return fixedSearch(from, to)
-  return isSpan(search.range) ? { range: search.range } : {}
+  if (from < to) return { ...fixedSearch(from, to), range: undefined }
+  return { range: isSpan(search.range) ? search.range : undefined, from: undefined, to: undefined }
 }
 
 /** The search parameters of two fixed ends. */

@@ -3,6 +3,7 @@ import { useMemo } from 'react'
 import { ChangeList } from '../components/homelab/ChangeList'
 import { EntityCharts } from '../components/homelab/EntityCharts'
 import { EntityHeader } from '../components/homelab/EntityHeader'
+import { RelatedEntities } from '../components/homelab/RelatedEntities'
 import { ErrorNotice, Notice } from '../components/Notice'
 import { RangePicker } from '../components/RangePicker'
 import { Section } from '../components/Section'
@@ -99,6 +100,7 @@ export function EntityPage() {
         }}
         onReset={zoomOut}
       />
+      <RelatedEntities entity={entity} now={now} interval={source?.interval_seconds} />
       <Section title="Changes" count={changes.isPending ? undefined : changes.events.length}>
         {changes.error ? (
           <ErrorNotice title="The changes could not be loaded" error={changes.error} retry={changes.retry} />

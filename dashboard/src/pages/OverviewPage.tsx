@@ -1,5 +1,4 @@
 import { getRouteApi } from '@tanstack/react-router'
-import type { EntityState } from '../api/generated/EntityState'
 import { SourceList } from '../components/homelab/SourceList'
 import { TypeSection } from '../components/homelab/TypeSection'
 import { ErrorNotice, Notice } from '../components/Notice'
@@ -9,16 +8,13 @@ import { useLab } from '../hooks/useLab'
 import { useNow } from '../hooks/useNow'
 import { useSources } from '../hooks/useSources'
 import { useTitle } from '../hooks/useTitle'
-import { compareTypes, lastSeen, matchesSearch } from '../lib/entity'
+import { groupByType, isQuiet, lastSeen, matchesSearch } from '../lib/entity'
 import type { OverviewSearch } from '../router'
 import styles from './OverviewPage.module.css'
 import { OverviewSkeleton } from './OverviewSkeleton'
 
 const route = getRouteApi('/app/')
 
-/** Times of the usual interval after which a thing counts as not seen any more. */
-const QUIET_INTERVALS = 4
-const QUIET_AT_LEAST_MS = 60_000
 const TICK_MS = 5_000
 
 /** What exists, how it is, and what it did in the last minutes. */
@@ -30,20 +26,15 @@ export function OverviewPage() {
   const sources = useSources()
   const { lab, catalog, entities, error, retry } = useLab()
 
-  const change = (part: Partial<Record<keyof OverviewSearch, string | undefined>>) => {
+  const change = (part: OverviewSearch) => {
     const { q, source } = { ...search, ...part }
-    void navigate({
-      search: { ...(q ? { q } : {}), ...(source === undefined ? {} : { source }) },
-      replace: true,
-    })
+    void navigate({ search: { q: q === '' ? undefined : q, source }, replace: true })
   }
 
   if (error) return <ErrorNotice title="The overview could not be loaded" error={error} retry={retry} />
   if (!lab || !catalog) return <OverviewSkeleton />
 
-  const intervals = new Map(sources.data?.sources.map(({ name, interval_seconds: seconds }) => [name, (seconds ?? 0) * 1000]))
-  const isQuiet = (entity: EntityState) =>
-    now - lastSeen(entity) > Math.max(QUIET_AT_LEAST_MS, QUIET_INTERVALS * (intervals.get(entity.source) ?? 0))
+  const intervals = new Map(sources.data?.sources.map(({ name, interval_seconds: seconds }) => [name, seconds]))
   const shown = entities.filter(
     (entity) =>
       // How a source does stands above; its own history is shown with all else that it sees.
@@ -53,7 +44,6 @@ export function OverviewPage() {
   )
   const seen = new Map<string, number>()
   for (const entity of entities) seen.set(entity.source, Math.max(seen.get(entity.source) ?? 0, lastSeen(entity)))
-  const byType = Map.groupBy(shown, ({ type }) => type)
   const isEmpty = entities.length === 0
   return (
     <>
@@ -79,16 +69,16 @@ export function OverviewPage() {
           </Section>
         )
       )}
-      {[...byType.keys()].toSorted(compareTypes).map((type) => (
+      {groupByType(shown).map(([type, group]) => (
         <TypeSection
           key={type}
           type={type}
-          entities={byType.get(type) ?? []}
+          entities={group}
           all={entities.filter((entity) => entity.type === type)}
           catalog={catalog}
           lab={lab}
           now={now}
-          isQuiet={isQuiet}
+          isQuiet={(entity) => isQuiet(entity, now, intervals.get(entity.source))}
         />
       ))}
       {isEmpty && (
