@@ -28,6 +28,7 @@ const CSRF_HEADER: HeaderName = HeaderName::from_static("x-homelog-request");
     post,
     path = "/auth/login",
     tag = "auth",
+    security(()),
     request_body = LoginRequest,
     responses(
         (status = 200, description = "A fresh access token; the refresh token comes as the cookie `homelog_refresh`", body = LoginResponse),
@@ -150,6 +151,7 @@ pub(super) fn private() -> AppendHeaders<[(HeaderName, HeaderValue); 1]> {
     post,
     path = "/auth/refresh",
     tag = "auth",
+    security(()),
     params(("X-Homelog-Request" = String, Header, description = "`1`: shows that no page of another site asks")),
     responses(
         (status = 200, description = "A fresh access token, and the next refresh token as the cookie `homelog_refresh`", body = LoginResponse),

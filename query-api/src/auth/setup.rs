@@ -17,6 +17,7 @@ use crate::{ApiError, guard::Client};
     get,
     path = "/auth/setup",
     tag = "auth",
+    security(()),
     responses((status = 200, description = "Whether there is no user yet", body = SetupState))
 )]
 pub(super) async fn state(State(auth): State<Arc<Auth>>) -> Result<Json<SetupState>, ApiError> {
@@ -29,6 +30,7 @@ pub(super) async fn state(State(auth): State<Arc<Auth>>) -> Result<Json<SetupSta
     post,
     path = "/auth/setup",
     tag = "auth",
+    security(()),
     request_body = SetupRequest,
     responses(
         (status = 200, description = "The admin is made and logged in", body = LoginResponse),

@@ -284,7 +284,7 @@ impl Sse {
 
 fn parse(block: &str) -> Message {
     let mut message = Message::default();
-    for line in block.lines() {
+    for line in block.lines().filter(|line| !line.is_empty()) {
         let (name, value) = line.split_once(':').unwrap();
         let value = value.strip_prefix(' ').unwrap_or(value);
         match name {

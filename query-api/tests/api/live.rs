@@ -28,16 +28,16 @@ async fn events_come_with_their_type_and_position() {
 async fn a_client_that_is_cut_gets_each_event_once_in_order() {
     for partitions in [1, 3] {
         let lab = Lab::start_with(partitions, &[], true, options()).await;
+        let begin = schemas::Position::start(partitions);
+        let path = format!("/api/v1/live?source=probe&from={begin}");
         let mut last: Option<String> = None;
         let mut seen = Vec::new();
         let mut sent = 0_u32;
         for cut in 0..12 {
             let request = match &last {
                 // what the URL asks for is beaten by where the client was
-                Some(id) => lab
-                    .get("/api/v1/live?source=probe&from=1.0")
-                    .header("last-event-id", id),
-                None => lab.get("/api/v1/live?source=probe&from=1.0"),
+                Some(id) => lab.get(&path).header("last-event-id", id),
+                None => lab.get(&path),
             };
             let events: Vec<Value> = (0..20)
                 .flat_map(|i| {

@@ -26,6 +26,26 @@ async fn a_browser_gets_the_page_of_the_dashboard_or_how_to_build_it() {
 }
 
 #[tokio::test]
+async fn long_answers_are_compressed_and_streams_are_not() {
+    let lab = Lab::start().await;
+    let plain = reqwest::Client::builder().no_gzip().build().unwrap();
+    let encoding = async |path: &str| {
+        let answer = plain
+            .get(lab.url(path))
+            .bearer_auth(&lab.token)
+            .header("accept-encoding", "gzip")
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), StatusCode::OK);
+        answer.headers().get("content-encoding").cloned()
+    };
+    assert_eq!(encoding("/openapi.json").await.unwrap(), "gzip");
+    assert_eq!(encoding("/health").await, None, "a short answer");
+    assert_eq!(encoding("/api/v1/live").await, None);
+}
+
+#[tokio::test]
 async fn paths_that_are_not_there_are_said_in_json() {
     let lab = Lab::start().await;
     for (path, status) in [
