@@ -13,7 +13,7 @@ use crate::{ApiError, accept::accepts, routes::docs};
 
 /// The dashboard as it was built before this program was; empty if it was not.
 #[derive(RustEmbed)]
-#[folder = "$CARGO_MANIFEST_DIR/../dashboard/dist"]
+#[folder = "../dashboard/dist"]
 #[allow_missing = true]
 struct Dashboard;
 
