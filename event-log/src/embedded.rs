@@ -8,6 +8,7 @@
 mod block;
 mod command;
 mod fault;
+mod letters;
 mod metrics;
 mod number;
 mod open;
@@ -17,6 +18,8 @@ mod ring;
 mod shared;
 mod staged;
 mod store;
+mod tail;
+mod upkeep;
 mod writer;
 
 pub use metrics::Metrics;
@@ -173,9 +176,11 @@ impl Embedded {
         if !sent {
             return Err(self.shared.append_fault().unwrap_or(AppendError::Busy));
         }
-        answer
-            .await
-            .unwrap_or_else(|_| Err(self.shared.append_fault().unwrap_or(AppendError::Closed)))
+        answer.await.unwrap_or_else(|_| {
+            // no answer from a writer that was not told to end: it panicked
+            let panicked = || self.shared.broken("its writer ended".to_owned());
+            Err(self.shared.append_fault().unwrap_or_else(panicked))
+        })
     }
 
     /// Takes the queue and the thread, so that the thread ends when it has done what waits.
@@ -333,5 +338,49 @@ impl EventLog for Embedded {
         }
         self.shared.set_status(Status::Closed);
         result
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A panic of the writer is an error for who waits and for who comes later; reads go on.
+    #[tokio::test]
+    async fn a_panic_of_the_writer_breaks_the_log() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut log = Embedded::open(directory.path(), Options::default()).unwrap();
+        if let Some(thread) = log.release() {
+            thread.join().unwrap();
+        }
+        let shared = Arc::new(Shared::new(
+            open::file(directory.path()),
+            Metrics::default(),
+            0,
+            0,
+        ));
+        let (sender, queue) = sync_channel(QUEUE);
+        log.readers = Readers::new(Arc::clone(&shared), u64::MAX);
+        log.shared = Arc::clone(&shared);
+        *log.queue.lock().unwrap() = Some(sender);
+        *log.thread.lock().unwrap() = Some(std::thread::spawn(move || {
+            writer::surface(&shared, || {
+                let _command = queue.recv();
+                panic!("for a test");
+            });
+        }));
+        let first = log.append(Vec::new(), Urgency::Soon).await;
+        assert!(
+            matches!(first, Err(AppendError::Broken { .. })),
+            "{first:?}"
+        );
+        while log.broken().is_none() {
+            tokio::task::yield_now().await;
+        }
+        match log.append(Vec::new(), Urgency::Soon).await {
+            Err(AppendError::Broken { cause, .. }) => assert!(cause.contains("for a test")),
+            other => panic!("an append gave {other:?}"),
+        }
+        assert_eq!(log.bounds().await.unwrap().events, 0);
     }
 }

@@ -69,7 +69,7 @@ impl Shared {
     pub(super) fn set_status(&self, next: Status) {
         let mut status = lock(&self.status);
         match (&*status, &next) {
-            (Status::Closed, _) | (Status::Broken(_), Status::Broken(_)) => {}
+            (Status::Closed, _) | (Status::Broken(_), Status::ReadOnly | Status::Broken(_)) => {}
             _ => *status = next,
         }
     }

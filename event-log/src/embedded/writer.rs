@@ -28,27 +28,31 @@ const GROUP_WEIGHT: usize = 1024;
 
 /// Runs until it is closed or its queue has no more senders.
 pub(super) fn run(store: Store, shared: &Shared, queue: &Receiver<Command>) {
-    let ended = catch_unwind(AssertUnwindSafe(|| {
+    surface(shared, || {
         let mut writer = Writer {
             store,
             shared,
             disk_full: false,
         };
         writer.run(queue);
-    }));
-    if let Err(panic) = ended {
-        let cause = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "no message".to_owned());
-        error!(
-            cause,
-            "the writer of the event log panicked, nothing is taken until a restart"
-        );
-        shared.set_status(Status::Broken(format!("its writer panicked: {cause}")));
-    }
-    // answers that are still waited for fail when the queue goes, with what the status says
+    });
+}
+
+/// Makes a panic of the writer the state of the log. Whoever waits for an answer sees it go, and then the state.
+pub(super) fn surface(shared: &Shared, work: impl FnOnce()) {
+    let Err(panic) = catch_unwind(AssertUnwindSafe(work)) else {
+        return;
+    };
+    let cause = panic
+        .downcast_ref::<&str>()
+        .map(|text| (*text).to_owned())
+        .or_else(|| panic.downcast_ref::<String>().cloned())
+        .unwrap_or_else(|| "no message".to_owned());
+    error!(
+        cause,
+        "the writer of the event log panicked, nothing is taken until a restart"
+    );
+    shared.set_status(Status::Broken(format!("its writer panicked: {cause}")));
 }
 
 /// Commands that are committed together.
@@ -124,6 +128,7 @@ impl Writer<'_> {
                 self.note(&fault);
             }
         }
+        self.shared.set_status(Status::ReadOnly);
         self.finish();
     }
 
@@ -252,6 +257,7 @@ impl Writer<'_> {
 
     /// Commits what arrived before the end, then ends.
     fn close(&mut self, queue: &Receiver<Command>, reply: Reply<()>) {
+        self.shared.set_status(Status::ReadOnly);
         let mut replies = vec![reply];
         while let Ok(command) = queue.try_recv() {
             let mut group = Group::default();

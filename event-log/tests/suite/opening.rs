@@ -227,3 +227,23 @@ async fn who_waits_takes_the_others_along() {
     assert!(soon.unwrap().position.reaches(&grouped.unwrap().position));
     log.close().await.unwrap();
 }
+
+/// A clock that was set back does not order the log anew.
+#[tokio::test]
+async fn a_clock_that_steps_back_stands_still() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = open(directory.path());
+    append(&log, 0..3).await;
+    log.close().await.unwrap();
+    drop(log);
+    let ahead = schemas::Timestamp::now().plus_millis(3_600_000);
+    sqlite(directory.path())
+        .execute("UPDATE meta SET last_logged = ?1", [ahead.as_millis()])
+        .unwrap();
+    let log = open(directory.path());
+    append(&log, 3..4).await;
+    let records = read_all(&log).await;
+    assert!(records[2].logged < ahead);
+    assert_eq!(records[3].logged, ahead);
+    assert_eq!(log.seek(ahead).await.unwrap().offset(0), 3);
+}
