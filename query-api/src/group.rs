@@ -196,7 +196,7 @@ mod tests {
             labels: Arc::new(labels),
             field: "used_bytes".into(),
             agg: Some(agg),
-            times: (0..values.len()).map(|i| 1000 * i as i64).collect(),
+            times: (0..).step_by(1000).take(values.len()).collect(),
             values: values.to_vec(),
         }
     }
@@ -255,7 +255,9 @@ mod tests {
         );
         assert_eq!(
             merged[0].values,
-            [Some(ApiValue(FieldValue::F64(2.0 * i64::MAX as f64)))]
+            [Some(ApiValue(FieldValue::F64(
+                18_446_744_073_709_551_616.0
+            )))]
         );
     }
 }

@@ -8,7 +8,7 @@ use axum::{
 use prometheus_client::encoding::text::encode;
 use schemas::api::ErrorAnswer;
 
-use crate::{ApiError, App, auth::Caller, guard::Client};
+use crate::{ApiError, App, auth::Caller, guard::{Client, Proxy}};
 
 /// Own metrics for Prometheus: to the networks of `[api] metrics_from`, else with a token.
 #[utoipa::path(
@@ -55,7 +55,7 @@ pub(crate) async fn metrics(
 /// Behind a proxy that is not trusted the address is the proxy's, which says nothing about who asks.
 fn is_near(app: &App, client: Client) -> bool {
     let address = client.address.to_canonical();
-    let is_known = !client.is_proxied || client.is_proxy_trusted;
+    let is_known = client.proxy != Proxy::Stranger;
     is_known
         && app
             .options

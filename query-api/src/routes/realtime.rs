@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use axum::{
-    extract::{State, WebSocketUpgrade},
+    extract::{State, WebSocketUpgrade, ws::rejection::WebSocketUpgradeRejection},
     response::Response,
 };
 use schemas::api::ErrorAnswer;
@@ -10,6 +10,8 @@ use crate::{ApiError, App, auth::Caller, socket::Socket};
 
 /// Longest message of a client, in bytes.
 const MAX_MESSAGE: usize = 64 * 1024;
+/// What is set aside for each direction of a connection, in bytes.
+const BUFFER: usize = 8 * 1024;
 /// What a client that does not read may make us hold, in bytes.
 const MAX_UNSENT: usize = 1024 * 1024;
 
@@ -26,6 +28,7 @@ const MAX_UNSENT: usize = 1024 * 1024;
     params(("ticket" = Option<String>, Query, description = "A ticket instead of a token, for browsers")),
     responses(
         (status = 101, description = "The connection is a WebSocket now"),
+        (status = 400, description = "Not the opening of a WebSocket", body = ErrorAnswer),
         (status = 401, description = "No valid token or ticket", body = ErrorAnswer),
         (status = 429, description = "Too many streams of one user", body = ErrorAnswer),
     )
@@ -33,10 +36,19 @@ const MAX_UNSENT: usize = 1024 * 1024;
 pub(crate) async fn realtime(
     State(app): State<App>,
     caller: Caller,
-    upgrade: WebSocketUpgrade,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
+    let upgrade = upgrade.map_err(|e| {
+        ApiError::new(
+            e.status(),
+            "websocket_required",
+            format!("this path is a WebSocket: {}", e.body_text()),
+        )
+    })?;
     let place = app.streams.open(&caller.username)?;
     Ok(upgrade
+        .read_buffer_size(BUFFER)
+        .write_buffer_size(BUFFER)
         .max_message_size(MAX_MESSAGE)
         .max_frame_size(MAX_MESSAGE)
         .max_write_buffer_size(MAX_UNSENT)

@@ -21,14 +21,14 @@ async fn history_joins_the_tail_without_gap_or_double() {
             while !done.load(Ordering::Relaxed) {
                 let events: Vec<_> = (next..next + 7)
                     .map(|i| {
-                        let mut event = sample("probe", "x", i as f64);
+                        let mut event = sample("probe", "x", 0.0);
                         event["time"] = (start + i).into();
                         event
                     })
                     .collect();
                 next += 7;
                 lab.push(&events).await;
-                tokio::time::sleep(Duration::from_millis(next as u64 % 5)).await;
+                tokio::time::sleep(Duration::from_millis(next.cast_unsigned() % 5)).await;
             }
         };
         let joins = async {

@@ -198,6 +198,11 @@ async fn it_is_closed_to_strangers_and_to_messages_that_are_too_long() {
     );
     assert!(connect_async(&url).await.is_ok());
     assert!(connect_async(&url).await.is_err(), "a ticket is good once");
+    let (status, error) = lab.error("/realtime").await;
+    assert_eq!(
+        (status, error.code.as_str()),
+        (StatusCode::BAD_REQUEST, "websocket_required")
+    );
     let mut socket = Socket::open(&lab).await;
     socket
         .say(json!({"op": "ping", "id": "x".repeat(70_000)}))
