@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 /// Never longer than this without a try.
-const LONGEST: Duration = Duration::from_secs(300);
+const LONGEST: Duration = Duration::from_mins(5);
 /// The first retry comes soon: most failures are a restart of the service.
 const FIRST: Duration = Duration::from_secs(1);
 
@@ -40,7 +40,7 @@ pub(crate) fn seed_of(text: &str) -> u64 {
     })
 }
 
-/// A number in [0, 1) for a seed (the mixer of SplitMix64).
+/// A number in [0, 1) for a seed (the mixer of `SplitMix64`).
 #[expect(clippy::cast_precision_loss, reason = "53 bits are what a float holds")]
 pub(crate) fn fraction(seed: u64) -> f64 {
     let mut z = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -41,7 +41,7 @@ impl FailureClass {
     /// The shortest wait before the next try. A password that was refused is not tried again soon: services ban for that.
     pub(crate) const fn patience(self) -> Duration {
         match self {
-            Self::BadCredentials => Duration::from_secs(15 * 60),
+            Self::BadCredentials => Duration::from_mins(15),
             Self::RateLimited => Duration::from_secs(30),
             Self::Unreachable
             | Self::Timeout
@@ -84,6 +84,12 @@ pub struct OpenError {
     pub key: String,
     /// What is wrong with it and what to do.
     pub message: String,
+}
+
+impl From<schemas::name::InvalidName> for OpenError {
+    fn from(e: schemas::name::InvalidName) -> Self {
+        Self::at("", e.to_string())
+    }
 }
 
 impl OpenError {

@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// A source says how it does at least this often.
-const HEARTBEAT: Duration = Duration::from_secs(60);
+const HEARTBEAT: Duration = Duration::from_mins(1);
 /// What a stopping source may take to hand its last events to the log.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Several things that happen together are worth one early poll.
@@ -39,6 +39,9 @@ pub(crate) struct SourceTask {
     pub(crate) metrics: CollectorMetrics,
     pub(crate) stop: CancellationToken,
 }
+
+#[cfg(test)]
+mod tests;
 
 enum Woke {
     Poll,
@@ -124,7 +127,7 @@ impl<'a> Poller<'a> {
                 }
                 Woke::Heard(Err(e)) => {
                     self.opened = None;
-                    self.ended(Err(e), Duration::ZERO);
+                    self.ended(&Err(e), Duration::ZERO);
                 }
                 Woke::Poll => {
                     let stop = self.task.stop.clone();
@@ -221,15 +224,15 @@ impl<'a> Poller<'a> {
             .metrics()
             .poll_seconds
             .observe(took.as_secs_f64());
-        self.ended(result, took);
+        self.ended(&result, took);
     }
 
-    fn ended(&mut self, result: Result<(), PollError>, took: Duration) {
+    fn ended(&mut self, result: &Result<(), PollError>, took: Duration) {
         let name = self.task.config.name.as_str();
         let was_up = self.status.is_up();
         let moved = self.status.polled(result.as_ref().copied(), took);
         let now = Instant::now();
-        match &result {
+        match result {
             Ok(()) => {
                 self.backoff.reset();
                 self.next_poll = self.pace.next(now);
@@ -242,7 +245,7 @@ impl<'a> Poller<'a> {
                 let wait = self.backoff.next().max(e.class.patience()).max(
                     e.retry_after
                         .unwrap_or_default()
-                        .min(Duration::from_secs(3600)),
+                        .min(Duration::from_hours(1)),
                 );
                 self.next_poll = now + wait;
                 if moved {

@@ -7,7 +7,9 @@ mod address;
 mod containers;
 mod identity;
 mod listed;
+mod metrics;
 mod notice;
+mod sample;
 mod stats;
 #[cfg(test)]
 mod tests;
@@ -17,13 +19,12 @@ use std::{sync::Arc, time::Duration};
 
 use bollard::{
     errors::Error,
-    models::{ContainerInspectResponse, ContainerStatsResponse, EventMessage, SystemInfo},
+    models::{EventMessage, SystemInfo},
     query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder, StatsOptions},
 };
 use futures::{FutureExt, StreamExt, stream::BoxStream};
 use schemas::{
     Entity, Fields, MetricDef, Timestamp,
-    catalog::Unit,
     name::{EntityId, EntityType},
 };
 use serde::Deserialize;
@@ -36,10 +37,10 @@ use crate::{
     integration::{Heard, Integration, Typed},
 };
 use address::Address;
-use containers::{Container, Containers, MOST};
+use containers::{Containers, MOST};
 use listed::Listed;
+use metrics::METRICS;
 use notice::{Notice, wanted};
-use stats::Reading;
 use transport::{Engine, agreeable, explain};
 
 pub(super) static INTEGRATION: Typed<Docker> = Typed::new();
@@ -53,11 +54,11 @@ const IN_FLIGHT: usize = 8;
 /// Most events that are taken in before they are sent on.
 const EVENTS_TOGETHER: usize = 256;
 /// How often the engine itself, and a container that does not run, are told.
-const SLOW: Duration = Duration::from_secs(60);
+const SLOW: Duration = Duration::from_mins(1);
 /// How often a running container is looked at for what no event tells.
-const INSPECT_EVERY: Duration = Duration::from_secs(300);
+const INSPECT_EVERY: Duration = Duration::from_mins(5);
 /// How soon an event stream that was refused is tried again.
-const REFUSED: Duration = Duration::from_secs(300);
+const REFUSED: Duration = Duration::from_mins(5);
 
 /// Options of a source of kind `docker`.
 #[derive(Clone, Debug, Deserialize)]
@@ -74,151 +75,6 @@ impl Default for Params {
         }
     }
 }
-
-static METRICS: &[MetricDef] = &[
-    MetricDef::state(
-        "container",
-        "state",
-        "created, running, paused, restarting, exited, dead, or removed",
-    ),
-    MetricDef::state(
-        "container",
-        "health",
-        "starting, healthy or unhealthy, where it has a health check",
-    ),
-    MetricDef::gauge(
-        "container",
-        "cpu_ratio",
-        Unit::Ratio,
-        "cores in use; 1 is one core",
-    ),
-    MetricDef::gauge(
-        "container",
-        "cpu_limit_ratio",
-        Unit::Ratio,
-        "cores it may use; 1 is one core",
-    ),
-    MetricDef::integer(
-        "container",
-        "memory_used_bytes",
-        Unit::Bytes,
-        "memory in use without the file cache that can go, as docker stats tells it",
-    ),
-    MetricDef::integer(
-        "container",
-        "memory_limit_bytes",
-        Unit::Bytes,
-        "memory it may use",
-    ),
-    MetricDef::gauge(
-        "container",
-        "memory_used_ratio",
-        Unit::Ratio,
-        "share of its memory in use",
-    ),
-    MetricDef::counter(
-        "container",
-        "rx_bytes_total",
-        Unit::Bytes,
-        "bytes received over all networks",
-    ),
-    MetricDef::counter(
-        "container",
-        "tx_bytes_total",
-        Unit::Bytes,
-        "bytes sent over all networks",
-    ),
-    MetricDef::counter(
-        "container",
-        "block_read_bytes_total",
-        Unit::Bytes,
-        "bytes read from disks",
-    ),
-    MetricDef::counter(
-        "container",
-        "block_written_bytes_total",
-        Unit::Bytes,
-        "bytes written to disks",
-    ),
-    MetricDef::integer(
-        "container",
-        "pids_count",
-        Unit::Count,
-        "processes and threads",
-    ),
-    MetricDef::counter(
-        "container",
-        "restarts_total",
-        Unit::Count,
-        "times its restart policy started it again",
-    ),
-    MetricDef::integer(
-        "container",
-        "uptime_seconds",
-        Unit::Seconds,
-        "time since it started",
-    ),
-    MetricDef::state(
-        "container",
-        "action",
-        "what changed it: start, die, oom, health_status, pause, unpause, rename, renamed, destroy, recreated, or observed and vanished where no event told",
-    ),
-    MetricDef::integer("container", "exit_code", Unit::None, "with what it ended"),
-    MetricDef::state("container", "old_name", "its name before a rename"),
-    MetricDef::state("container", "new_name", "its name after a rename"),
-    MetricDef::state(
-        "container",
-        "old_image",
-        "the image before it was recreated",
-    ),
-    MetricDef::state("container", "new_image", "the image after it was recreated"),
-    MetricDef::state(
-        "container",
-        "old_container_id",
-        "its engine id before it was recreated",
-    ),
-    MetricDef::state(
-        "container",
-        "new_container_id",
-        "its engine id after it was recreated",
-    ),
-    MetricDef::integer(
-        "docker_engine",
-        "containers_running_count",
-        Unit::Count,
-        "containers that run",
-    ),
-    MetricDef::integer(
-        "docker_engine",
-        "containers_paused_count",
-        Unit::Count,
-        "containers that are paused",
-    ),
-    MetricDef::integer(
-        "docker_engine",
-        "containers_stopped_count",
-        Unit::Count,
-        "containers that do not run",
-    ),
-    MetricDef::integer(
-        "docker_engine",
-        "images_count",
-        Unit::Count,
-        "images there are",
-    ),
-    MetricDef::integer(
-        "docker_engine",
-        "memory_total_bytes",
-        Unit::Bytes,
-        "memory of its machine",
-    ),
-    MetricDef::integer(
-        "docker_engine",
-        "cpus_count",
-        Unit::Count,
-        "cores of its machine",
-    ),
-];
 
 type Events = BoxStream<'static, Result<EventMessage, Error>>;
 
@@ -261,8 +117,6 @@ impl Integration for Docker {
             Engine::new(&address, &context.supervisor, &task)
                 .map_err(|e| OpenError::at("url", e.to_string()))
         };
-        let entity_type =
-            |text| EntityType::new(text).map_err(|e| OpenError::at("", e.to_string()));
         Ok(Self {
             hostname: Arc::clone(&context.hostname),
             polls: engine()?,
@@ -272,8 +126,8 @@ impl Integration for Docker {
             backoff: Backoff::new(seed_of(context.source.as_str())),
             refused: false,
             since_nanos: nanos_of(Timestamp::now()),
-            containers: Containers::new(entity_type("container")?),
-            engine: entity_type("docker_engine")?,
+            containers: Containers::new(EntityType::new("container")?),
+            engine: EntityType::new("docker_engine")?,
             version: None,
             info: None,
             info_at: None,
@@ -290,8 +144,7 @@ impl Integration for Docker {
         // what is said already is older than the list that follows
         self.take_ready(batch);
         let listed = self.list().await?;
-        let events_flow = self.stream.is_some() || !self.refused && !self.listed;
-        let missed = self.containers.reconcile(&listed, events_flow, batch);
+        let missed = self.containers.reconcile(&listed, !self.refused, batch);
         self.listed = true;
         if missed && self.stream.take().is_some() {
             debug!(source = %self.address, "the event stream missed something and is opened again");
@@ -373,7 +226,7 @@ impl Docker {
                 Ok(info) => self.info = Some(info),
                 // nothing but a name and two sizes is lost
                 Err(e) => {
-                    debug!(source = %self.address, error = %e, "the engine does not tell about itself: {e}")
+                    debug!(source = %self.address, error = %e, "the engine does not tell about itself: {e}");
                 }
             }
             let name = self.engine_name();
@@ -610,78 +463,6 @@ impl Docker {
         }
         self.connect_at = Instant::now() + wait;
     }
-}
-
-impl Container {
-    fn learn(&mut self, inspected: &ContainerInspectResponse) {
-        self.restarts = inspected.restart_count.and_then(|n| u64::try_from(n).ok());
-        self.started = inspected
-            .state
-            .as_ref()
-            .and_then(|state| state.started_at.as_deref())
-            .and_then(|text| Timestamp::parse(text, Timestamp::now()).ok());
-        self.cpu_limit = inspected.host_config.as_ref().and_then(|host| {
-            let nano = host
-                .nano_cpus
-                .filter(|n| *n > 0)
-                .map(|n| cores(n, 1_000_000_000));
-            nano.or_else(|| {
-                let quota = host.cpu_quota.filter(|n| *n > 0)?;
-                Some(cores(
-                    quota,
-                    host.cpu_period.filter(|n| *n > 0).unwrap_or(100_000),
-                ))
-            })
-        });
-    }
-
-    fn tell(&mut self, read: &ContainerStatsResponse, batch: &mut Batch) {
-        let Some(reading) = Reading::of(read) else {
-            self.before = None;
-            return;
-        };
-        let mut fields = self.state_fields();
-        reading.tell(self.before, &mut fields);
-        self.before = reading.cpu;
-        if let (Some(at), Some(started)) = (reading.at, self.started) {
-            fields.set("uptime_seconds", at.since(started).max(0) / 1000);
-        }
-        if let Some(restarts) = self.restarts {
-            fields.set("restarts_total", restarts);
-        }
-        if let Some(limit) = self.cpu_limit {
-            fields.set_rounded("cpu_limit_ratio", limit, 4);
-        }
-        self.told = Some(Instant::now());
-        batch.sample(self.entity.clone(), fields);
-    }
-
-    fn tell_state_if_due(&mut self, batch: &mut Batch) {
-        if self.state.is_empty() || self.told.is_some_and(|at| at.elapsed() < SLOW) {
-            return;
-        }
-        self.told = Some(Instant::now());
-        batch.sample(self.entity.clone(), self.state_fields());
-    }
-
-    fn state_fields(&self) -> Fields {
-        let mut fields = Fields::new();
-        if !self.state.is_empty() {
-            fields.set_text("state", &self.state);
-        }
-        if let Some(health) = &self.health {
-            fields.set_text("health", health);
-        }
-        fields
-    }
-}
-
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a limit has four digits, a float sixteen"
-)]
-fn cores(part: i64, whole: i64) -> f64 {
-    part as f64 / whole as f64
 }
 
 fn nanos_of(time: Timestamp) -> i64 {

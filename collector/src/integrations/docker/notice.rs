@@ -140,7 +140,7 @@ mod tests {
 
     use super::*;
 
-    fn notice(action: &str, attributes: Value) -> Option<Notice> {
+    fn notice(action: &str, attributes: &Value) -> Option<Notice> {
         let message = json!({"Type": "container", "Action": action, "scope": "local", "time": 1_795_392_185,
             "timeNano": 1_795_392_185_542_899_543_i64, "Actor": {"ID": "6de0", "Attributes": attributes}});
         Notice::of(serde_json::from_value(message).unwrap())
@@ -150,7 +150,7 @@ mod tests {
     fn a_death_has_its_code_and_its_own_time() {
         let died = notice(
             "die",
-            json!({"exitCode": "137", "image": "a:1", "name": "web"}),
+            &json!({"exitCode": "137", "image": "a:1", "name": "web"}),
         )
         .unwrap();
         assert_eq!(
@@ -168,7 +168,7 @@ mod tests {
 
     #[test]
     fn health_is_read_after_the_colon_and_probes_are_of_no_interest() {
-        let health = notice("health_status: unhealthy", json!({})).unwrap();
+        let health = notice("health_status: unhealthy", &json!({})).unwrap();
         assert_eq!(health.action, Action::Health("unhealthy".to_owned()));
         for other in [
             "exec_create: /bin/sh -c curl",
@@ -179,7 +179,7 @@ mod tests {
             "archive-path",
             "",
         ] {
-            assert!(notice(other, json!({})).is_none(), "{other}");
+            assert!(notice(other, &json!({})).is_none(), "{other}");
         }
     }
 
@@ -198,7 +198,7 @@ mod tests {
                 "{odd}"
             );
         }
-        let death = notice("die", json!({"exitCode": "much"})).unwrap();
+        let death = notice("die", &json!({"exitCode": "much"})).unwrap();
         assert_eq!(death.action, Action::Die { exit_code: None });
     }
 

@@ -4,7 +4,6 @@
 //! taken from a budget that its user fills up: before each poll, and after each event.
 
 use std::{
-    error::Error as _,
     future::Future,
     io,
     pin::Pin,
@@ -229,7 +228,7 @@ impl AsyncWrite for Metered {
 /// What a failed call means and what to do about it.
 pub(super) fn explain(error: &Error, address: &Address) -> PollError {
     use FailureClass::{BadAnswer, NoPermission, Other, RateLimited, Timeout, Unreachable};
-    if let Some(io) = io_cause(error) {
+    if let Some(io) = cause::<io::Error>(error) {
         return match io.kind() {
             io::ErrorKind::FileTooLarge => PollError::new(
                 BadAnswer,
@@ -245,7 +244,23 @@ pub(super) fn explain(error: &Error, address: &Address) -> PollError {
                 Unreachable,
                 format!("there is nothing at {address}: is the Docker Engine running?"),
             ),
+            io::ErrorKind::UnexpectedEof => {
+                PollError::new(BadAnswer, format!("an answer of {address} broke off"))
+            }
             _ => PollError::new(Unreachable, format!("no connection to {address}: {io}")),
+        };
+    }
+    if let Some(http) = cause::<hyper::Error>(error) {
+        return if http.is_parse() {
+            PollError::new(
+                BadAnswer,
+                format!("what answers at {address} does not speak HTTP: is it a Docker Engine?"),
+            )
+        } else {
+            PollError::new(
+                Unreachable,
+                format!("the connection to {address} broke: {http}"),
+            )
         };
     }
     match error {
@@ -285,9 +300,7 @@ pub(super) fn explain(error: &Error, address: &Address) -> PollError {
                 schemas::name::excerpt(message)
             ),
         ),
-        Error::JsonSerdeError { .. }
-        | Error::StrParseError { .. }
-        | Error::HyperResponseError { .. } => PollError::new(
+        Error::JsonSerdeError { .. } | Error::StrParseError { .. } => PollError::new(
             BadAnswer,
             format!("an answer of {address} broke off or is no JSON: is it a Docker Engine?"),
         ),
@@ -298,16 +311,21 @@ pub(super) fn explain(error: &Error, address: &Address) -> PollError {
     }
 }
 
-fn io_cause(error: &Error) -> Option<&io::Error> {
-    if let Error::IOError { err } = error {
-        return Some(err);
-    }
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if let Some(io) = error.downcast_ref::<io::Error>() {
-            return Some(io);
+/// The first error of a type in the chain of causes.
+fn cause<E: std::error::Error + 'static>(error: &Error) -> Option<&E> {
+    let mut next: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = next {
+        // bollard's own error shows what it holds as itself, not as its cause
+        let held = match error.downcast_ref::<Error>() {
+            Some(Error::IOError { err }) => Some(err as &(dyn std::error::Error + 'static)),
+            Some(Error::HyperResponseError { err }) => Some(err as _),
+            Some(Error::HyperLegacyError { err }) => Some(err as _),
+            _ => None,
+        };
+        if let Some(found) = held.unwrap_or(error).downcast_ref::<E>() {
+            return Some(found);
         }
-        cause = error.source();
+        next = held.unwrap_or(error).source();
     }
     None
 }

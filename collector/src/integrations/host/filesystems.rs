@@ -29,7 +29,7 @@ pub(super) struct Disk {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct Mount {
-    mount_point: String,
+    point: String,
     device: String,
     kind: String,
 }
@@ -53,7 +53,7 @@ fn table(path: &str) -> String {
 }
 
 fn measure(mount: Mount, transferred: &HashMap<String, (u64, u64)>) -> Option<Disk> {
-    let stat = rustix::fs::statvfs(mount.mount_point.as_str()).ok()?;
+    let stat = rustix::fs::statvfs(mount.point.as_str()).ok()?;
     let size = stat.f_blocks.saturating_mul(stat.f_frsize);
     if size == 0 {
         return None;
@@ -74,7 +74,7 @@ fn measure(mount: Mount, transferred: &HashMap<String, (u64, u64)>) -> Option<Di
         transferred: name
             .flatten()
             .and_then(|name| transferred.get(&name).copied()),
-        mount_point: mount.mount_point,
+        mount_point: mount.point,
         device: mount.device,
         kind: mount.kind,
     })
@@ -84,7 +84,7 @@ fn measure(mount: Mount, transferred: &HashMap<String, (u64, u64)>) -> Option<Di
 fn choose(mountinfo: &str, network: bool, ignore: &Patterns) -> Vec<Mount> {
     let mut by_device: HashMap<(String, String), Mount> = HashMap::new();
     for mount in mountinfo.lines().filter_map(parse) {
-        if !is_wanted(&mount, network) || ignore.matches(&mount.mount_point) {
+        if !is_wanted(&mount, network) || ignore.matches(&mount.point) {
             continue;
         }
         // a bind mount or a subvolume shows the same file system once more
@@ -97,25 +97,25 @@ fn choose(mountinfo: &str, network: bool, ignore: &Patterns) -> Vec<Mount> {
         }
     }
     let mut mounts: Vec<_> = by_device.into_values().collect();
-    mounts.sort_by(|a, b| a.mount_point.cmp(&b.mount_point));
+    mounts.sort_by(|a, b| a.point.cmp(&b.point));
     mounts.truncate(MOST);
     mounts
 }
 
 fn shorter(a: &Mount, b: &Mount) -> bool {
-    (a.mount_point.len(), &a.mount_point) <= (b.mount_point.len(), &b.mount_point)
+    (a.point.len(), &a.point) <= (b.point.len(), &b.point)
 }
 
 /// One line: `36 35 98:0 /root /mount/point rw,noatime master:1 - ext4 /dev/sda1 rw`; the fields after the sixth end at
 /// a lone `-` (proc(5)).
 fn parse(line: &str) -> Option<Mount> {
     let (before, after) = line.split_once(" - ")?;
-    let mount_point = before.split(' ').nth(4)?;
+    let point = before.split(' ').nth(4)?;
     let mut after = after.split(' ');
     let kind = after.next()?;
     let device = after.next()?;
     Some(Mount {
-        mount_point: unescape(mount_point),
+        point: unescape(point),
         device: unescape(device),
         kind: kind.to_owned(),
     })
@@ -183,7 +183,7 @@ broken line
             let ignore = Patterns::new(ignore.iter().map(ToString::to_string).collect());
             choose(MOUNTS, network, &ignore)
                 .into_iter()
-                .map(|m| m.mount_point)
+                .map(|m| m.point)
                 .collect()
         };
         assert_eq!(points(false, &[]), ["/", "/home", r"/tank/media and\more"]);

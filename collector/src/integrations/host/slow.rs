@@ -14,7 +14,7 @@ use crate::Batch;
 /// What a poll waits for file systems and sensors; what takes longer comes with a later poll.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Sensors come and go with drivers.
-const LIST_SENSORS_EVERY: Duration = Duration::from_secs(600);
+const LIST_SENSORS_EVERY: Duration = Duration::from_mins(10);
 
 /// Reads what changes slowly and may block: on a thread of its own, one reading at a time.
 pub(super) struct SlowReader {

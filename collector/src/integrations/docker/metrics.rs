@@ -1,0 +1,148 @@
+//! What is told about containers and their engine.
+
+use schemas::{MetricDef, catalog::Unit};
+
+pub(super) static METRICS: &[MetricDef] = &[
+    MetricDef::state(
+        "container",
+        "state",
+        "created, running, paused, restarting, exited, dead, or removed",
+    ),
+    MetricDef::state(
+        "container",
+        "health",
+        "starting, healthy or unhealthy, where it has a health check",
+    ),
+    MetricDef::gauge(
+        "container",
+        "cpu_ratio",
+        Unit::Ratio,
+        "cores in use; 1 is one core",
+    ),
+    MetricDef::gauge(
+        "container",
+        "cpu_limit_ratio",
+        Unit::Ratio,
+        "cores it may use; 1 is one core",
+    ),
+    MetricDef::integer(
+        "container",
+        "memory_used_bytes",
+        Unit::Bytes,
+        "memory in use without the file cache that can go, as docker stats tells it",
+    ),
+    MetricDef::integer(
+        "container",
+        "memory_limit_bytes",
+        Unit::Bytes,
+        "memory it may use",
+    ),
+    MetricDef::gauge(
+        "container",
+        "memory_used_ratio",
+        Unit::Ratio,
+        "share of its memory in use",
+    ),
+    MetricDef::counter(
+        "container",
+        "rx_bytes_total",
+        Unit::Bytes,
+        "bytes received over all networks",
+    ),
+    MetricDef::counter(
+        "container",
+        "tx_bytes_total",
+        Unit::Bytes,
+        "bytes sent over all networks",
+    ),
+    MetricDef::counter(
+        "container",
+        "block_read_bytes_total",
+        Unit::Bytes,
+        "bytes read from disks",
+    ),
+    MetricDef::counter(
+        "container",
+        "block_written_bytes_total",
+        Unit::Bytes,
+        "bytes written to disks",
+    ),
+    MetricDef::integer(
+        "container",
+        "pids_count",
+        Unit::Count,
+        "processes and threads",
+    ),
+    MetricDef::counter(
+        "container",
+        "restarts_total",
+        Unit::Count,
+        "times its restart policy started it again",
+    ),
+    MetricDef::integer(
+        "container",
+        "uptime_seconds",
+        Unit::Seconds,
+        "time since it started",
+    ),
+    MetricDef::state(
+        "container",
+        "action",
+        "what changed it: start, die, oom, health_status, pause, unpause, rename, renamed, destroy, recreated, or observed and vanished where no event told",
+    ),
+    MetricDef::integer("container", "exit_code", Unit::None, "with what it ended"),
+    MetricDef::state("container", "old_name", "its name before a rename"),
+    MetricDef::state("container", "new_name", "its name after a rename"),
+    MetricDef::state(
+        "container",
+        "old_image",
+        "the image before it was recreated",
+    ),
+    MetricDef::state("container", "new_image", "the image after it was recreated"),
+    MetricDef::state(
+        "container",
+        "old_container_id",
+        "its engine id before it was recreated",
+    ),
+    MetricDef::state(
+        "container",
+        "new_container_id",
+        "its engine id after it was recreated",
+    ),
+    MetricDef::integer(
+        "docker_engine",
+        "containers_running_count",
+        Unit::Count,
+        "containers that run",
+    ),
+    MetricDef::integer(
+        "docker_engine",
+        "containers_paused_count",
+        Unit::Count,
+        "containers that are paused",
+    ),
+    MetricDef::integer(
+        "docker_engine",
+        "containers_stopped_count",
+        Unit::Count,
+        "containers that do not run",
+    ),
+    MetricDef::integer(
+        "docker_engine",
+        "images_count",
+        Unit::Count,
+        "images there are",
+    ),
+    MetricDef::integer(
+        "docker_engine",
+        "memory_total_bytes",
+        Unit::Bytes,
+        "memory of its machine",
+    ),
+    MetricDef::integer(
+        "docker_engine",
+        "cpus_count",
+        Unit::Count,
+        "cores of its machine",
+    ),
+];

@@ -1,0 +1,500 @@
+use std::{
+    collections::VecDeque,
+    sync::{
+        Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+    },
+};
+
+use prometheus_client::registry::Registry;
+use schemas::{Event, FieldValue, MetricDef, SourceName};
+use serde::Deserialize;
+use supervision::Supervisor;
+
+use super::*;
+use crate::{
+    Collector, Configured, Environment, OpenError, integration::Integration, testing::Faulty,
+};
+
+const FIVE: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Copy, Debug)]
+enum Step {
+    Good,
+    Many(usize),
+    Fail(FailureClass),
+    Panic,
+    Hang,
+}
+
+#[derive(Debug, Default)]
+struct Script {
+    steps: Mutex<VecDeque<Step>>,
+    polls: Mutex<Vec<Instant>>,
+    in_flight: AtomicBool,
+    opened: AtomicUsize,
+    speaks: tokio::sync::Notify,
+    poll_now: AtomicBool,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Params {
+    #[serde(skip)]
+    script: Arc<Script>,
+}
+
+struct Scripted(Arc<Script>);
+
+struct InFlight<'a>(&'a AtomicBool);
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+}
+
+fn thing() -> Entity {
+    Entity::new(
+        EntityType::new("thing").unwrap(),
+        EntityId::new("a").unwrap(),
+    )
+}
+
+fn reading(number: i64) -> Fields {
+    let mut fields = Fields::new();
+    fields.set("number", number);
+    fields
+}
+
+impl Integration for Scripted {
+    const KIND: &'static str = "scripted";
+    const HELP: &'static str = "Does what a test says";
+    const DEFAULT_INTERVAL: Duration = FIVE;
+    const METRICS: &'static [MetricDef] = &[];
+    const EXAMPLE: &'static str = "";
+    type Params = Params;
+
+    fn open(params: Params, _: &Context) -> Result<Self, OpenError> {
+        params.script.opened.fetch_add(1, Ordering::SeqCst);
+        Ok(Self(params.script))
+    }
+
+    async fn poll(&mut self, batch: &mut Batch) -> Result<(), PollError> {
+        let before = self.0.in_flight.swap(true, Ordering::SeqCst);
+        assert!(!before, "two polls are in flight");
+        let _in_flight = InFlight(&self.0.in_flight);
+        self.0.polls.lock().unwrap().push(Instant::now());
+        let step = self.0.steps.lock().unwrap().pop_front();
+        match step.unwrap_or(Step::Good) {
+            Step::Good => batch.sample(thing(), reading(1)),
+            Step::Many(count) => {
+                for n in 0..count {
+                    batch.sample(thing(), reading(i64::try_from(n).unwrap()));
+                }
+            }
+            Step::Fail(class) => return Err(PollError::new(class, "as the test says")),
+            Step::Panic => panic!("the test panics"),
+            Step::Hang => std::future::pending().await,
+        }
+        Ok(())
+    }
+
+    async fn listen(&mut self, batch: &mut Batch) -> Heard {
+        self.0.speaks.notified().await;
+        batch.change(Timestamp::now(), thing(), reading(77));
+        if self.0.poll_now.load(Ordering::SeqCst) {
+            Heard::PollNow
+        } else {
+            Heard::Events
+        }
+    }
+}
+
+struct Bench {
+    script: Arc<Script>,
+    log: Arc<Faulty>,
+    collector: Collector,
+    registry: Registry,
+    supervisor: Supervisor,
+}
+
+fn start(steps: &[Step]) -> Bench {
+    start_with(steps, Faulty::new())
+}
+
+fn start_with(steps: &[Step], log: Arc<Faulty>) -> Bench {
+    let script = Arc::new(Script {
+        steps: Mutex::new(steps.iter().copied().collect()),
+        ..Script::default()
+    });
+    let supervisor = Supervisor::new();
+    let mut registry = Registry::default();
+    let source = SourceConfig {
+        name: SourceName::new("a.scripted").unwrap(),
+        interval: FIVE,
+        timeout: Duration::from_secs(10),
+        integration: Configured::of::<Scripted>(Params {
+            script: Arc::clone(&script),
+        }),
+    };
+    let environment = Environment {
+        log: Arc::clone(&log) as Arc<dyn EventLog>,
+        agent: schemas::name::AgentName::new("agent").unwrap(),
+        hostname: Arc::from("here"),
+        metrics: CollectorMetrics::register(&mut registry),
+    };
+    let collector = Collector::start(&supervisor, [source], environment);
+    Bench {
+        script,
+        log,
+        collector,
+        registry,
+        supervisor,
+    }
+}
+
+impl Bench {
+    async fn run(&self, time: Duration) {
+        tokio::time::sleep(time).await;
+    }
+
+    async fn of_type(&self, event_type: EventType) -> Vec<Arc<Event>> {
+        let mut events = self.log.events().await;
+        events.retain(|event| event.event_type == event_type);
+        events
+    }
+
+    /// State, class and whether it is up, of each `source` event.
+    async fn told(&self) -> Vec<(String, String, bool)> {
+        self.of_type(EventType::Source)
+            .await
+            .iter()
+            .map(|event| {
+                let Some(FieldValue::Bool(up)) = event.fields.get("up") else {
+                    panic!("no up in {event:?}")
+                };
+                (text(event, "state"), text(event, "class"), *up)
+            })
+            .collect()
+    }
+
+    fn metric(&self, name: &str) -> Option<f64> {
+        let mut out = String::new();
+        prometheus_client::encoding::text::encode(&mut out, &self.registry).unwrap();
+        out.lines()
+            .find(|line| line.starts_with(name))
+            .and_then(|line| line.rsplit(' ').next()?.parse().ok())
+    }
+}
+
+fn text(event: &Event, field: &str) -> String {
+    event
+        .fields
+        .get(field)
+        .map(ToString::to_string)
+        .unwrap_or_default()
+}
+
+fn words(state: &str, class: &str, up: bool) -> (String, String, bool) {
+    (state.to_owned(), class.to_owned(), up)
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_good_poll_is_told_at_once() {
+    let bench = start(&[]);
+    bench.run(Duration::from_millis(600)).await;
+    assert_eq!(bench.told().await, [words("up", "", true)]);
+    let samples = bench.of_type(EventType::Sample).await;
+    assert_eq!(samples.len(), 1);
+    assert_eq!(samples[0].kind.as_str(), "scripted");
+    assert_eq!(
+        samples[0]
+            .agent
+            .as_ref()
+            .map(schemas::name::AgentName::as_str),
+        Some("agent")
+    );
+    let source = &bench.of_type(EventType::Source).await[0];
+    assert_eq!(source.key().to_string(), "a.scripted/source/a.scripted");
+    assert_eq!(
+        source.entity.labels.get("kind").map(|k| &**k),
+        Some("scripted")
+    );
+    assert_eq!(source.fields.get("polls_total"), Some(&FieldValue::I64(1)));
+    assert_eq!(
+        source.fields.get("interval_seconds"),
+        Some(&FieldValue::F64(5.0))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn polls_keep_their_interval_and_a_heartbeat_comes_each_minute() {
+    let bench = start(&[]);
+    bench.run(Duration::from_secs(301)).await;
+    let polls = bench.script.polls.lock().unwrap().clone();
+    assert!((59..=62).contains(&polls.len()), "{}", polls.len());
+    for pair in polls.windows(2).skip(1) {
+        assert_eq!((pair[1] - pair[0]).as_millis() / 10, 500);
+    }
+    let told = bench.told().await;
+    assert!((5..=7).contains(&told.len()), "{told:?}");
+    let last = bench.of_type(EventType::Source).await.pop().unwrap();
+    let polls = last
+        .fields
+        .get("polls_total")
+        .and_then(FieldValue::as_f64)
+        .unwrap();
+    assert!(polls > 40.0, "{polls}");
+    assert!(bench.metric("homelog_collector_polls_total").unwrap() > 50.0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_fails_is_told_once_backed_off_and_told_again_when_it_is_back() {
+    let bench = start(&[
+        Step::Good,
+        Step::Fail(FailureClass::Unreachable),
+        Step::Fail(FailureClass::Unreachable),
+        Step::Fail(FailureClass::Unreachable),
+        Step::Fail(FailureClass::BadAnswer),
+    ]);
+    bench.run(Duration::from_secs(30)).await;
+    assert_eq!(
+        bench.told().await,
+        [
+            words("up", "", true),
+            words("down", "unreachable", false),
+            words("down", "bad_answer", false),
+            words("up", "", true),
+        ]
+    );
+    let polls = bench.script.polls.lock().unwrap().clone();
+    let waits: Vec<_> = polls
+        .windows(2)
+        .map(|p| (p[1] - p[0]).as_secs_f64())
+        .collect();
+    assert!(waits[1] <= 1.0, "the first retry is fast: {waits:?}");
+    assert!(
+        waits[2] > waits[1] && waits[3] > waits[2] && waits[3] <= 4.0,
+        "{waits:?}"
+    );
+    let down = &bench.of_type(EventType::Source).await[1];
+    assert_eq!(text(down, "reason"), "as the test says");
+    assert_eq!(
+        bench.metric(
+            "homelog_collector_poll_failures_total{source=\"a.scripted\",class=\"unreachable\"}"
+        ),
+        Some(3.0)
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn refused_credentials_are_not_tried_again_soon() {
+    let bench = start(&[Step::Fail(FailureClass::BadCredentials)]);
+    bench.run(Duration::from_mins(14)).await;
+    assert_eq!(bench.script.polls.lock().unwrap().len(), 1);
+    assert!(
+        bench.told().await.len() > 10,
+        "it is told each minute that it is down"
+    );
+    bench.run(Duration::from_mins(2)).await;
+    assert!(bench.script.polls.lock().unwrap().len() > 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poll_that_hangs_is_cut_and_never_doubled() {
+    let bench = start(&[Step::Hang, Step::Hang]);
+    bench.run(Duration::from_mins(1)).await;
+    let told = bench.told().await;
+    assert_eq!(told[0], words("down", "timeout", false));
+    assert_eq!(told[1], words("up", "", true));
+    let down = &bench.of_type(EventType::Source).await[0];
+    assert_eq!(
+        down.fields.get("poll_seconds"),
+        Some(&FieldValue::F64(10.0))
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_panic_is_down_and_the_integration_is_opened_anew() {
+    let bench = start(&[Step::Good, Step::Panic]);
+    bench.run(Duration::from_secs(20)).await;
+    assert_eq!(
+        bench.told().await,
+        [
+            words("up", "", true),
+            words("down", "other", false),
+            words("up", "", true)
+        ]
+    );
+    let down = &bench.of_type(EventType::Source).await[1];
+    assert!(text(down, "reason").contains("the test panics"), "{down:?}");
+    assert_eq!(bench.script.opened.load(Ordering::SeqCst), 2);
+    assert_eq!(bench.supervisor.running(), 1, "its task lives on");
+}
+
+/// Our own stall must not look like an outage of the service: the clock jumps while nothing could run.
+#[tokio::test(start_paused = true)]
+async fn being_late_is_a_stall_and_never_down() {
+    let bench = start(&[
+        Step::Good,
+        Step::Good,
+        Step::Fail(FailureClass::Unreachable),
+    ]);
+    bench.run(Duration::from_secs(6)).await;
+    tokio::time::advance(Duration::from_secs(90)).await;
+    bench.run(Duration::from_secs(8)).await;
+    let told = bench.told().await;
+    assert!(told.iter().all(|(state, ..)| state != "down"), "{told:?}");
+    assert!(told.contains(&words("stalled", "", true)), "{told:?}");
+    assert_eq!(told.last(), Some(&words("up", "", true)));
+    let stalled = bench.of_type(EventType::Source).await;
+    let seconds = stalled
+        .iter()
+        .find_map(|event| event.fields.get("stalled_seconds"))
+        .and_then(FieldValue::as_f64)
+        .unwrap();
+    assert!(seconds > 80.0, "{seconds}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_full_log_refuses_waits_and_comes_in_order() {
+    let bench = start(&[Step::Many(3), Step::Many(5), Step::Many(7)]);
+    bench.log.full.store(true, Ordering::Relaxed);
+    bench.run(Duration::from_secs(13)).await;
+    assert!(bench.log.events().await.is_empty());
+    assert!(bench.metric("homelog_collector_backlog_events").unwrap() > 10.0);
+    bench.log.full.store(false, Ordering::Relaxed);
+    bench.run(Duration::from_secs(15)).await;
+    let numbers: Vec<_> = bench
+        .of_type(EventType::Sample)
+        .await
+        .iter()
+        .map(|event| {
+            event
+                .fields
+                .get("number")
+                .and_then(FieldValue::as_f64)
+                .unwrap()
+        })
+        .collect();
+    let expected: Vec<_> = (0..3).chain(0..5).chain(0..7).map(f64::from).collect();
+    assert_eq!(numbers[..15], expected);
+    assert_eq!(bench.metric("homelog_collector_dropped_events_total"), None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backlog_is_bounded_and_what_it_drops_is_declared() {
+    let bench = start(&[Step::Many(1500), Step::Many(1500)]);
+    bench.log.full.store(true, Ordering::Relaxed);
+    bench.run(Duration::from_secs(10)).await;
+    bench.script.speaks.notify_one();
+    bench.run(Duration::from_secs(1)).await;
+    bench.log.full.store(false, Ordering::Relaxed);
+    bench.run(Duration::from_mins(2)).await;
+    let dropped = bench
+        .metric("homelog_collector_dropped_events_total")
+        .unwrap();
+    assert!(dropped >= 1000.0, "{dropped}");
+    let last = bench.of_type(EventType::Source).await.pop().unwrap();
+    let declared = last
+        .fields
+        .get("dropped_total")
+        .and_then(FieldValue::as_f64)
+        .unwrap();
+    assert!(
+        (declared - dropped).abs() < f64::EPSILON,
+        "{declared} and {dropped}"
+    );
+    assert_eq!(
+        bench.of_type(EventType::Change).await.len(),
+        1,
+        "a change is not dropped for samples"
+    );
+    assert!(
+        bench
+            .log
+            .sizes
+            .lock()
+            .unwrap()
+            .iter()
+            .all(|size| *size <= 1000)
+    );
+}
+
+/// Samples wait up to two seconds to be grouped; a change must not wait behind them.
+#[tokio::test(start_paused = true)]
+async fn a_change_does_not_wait_for_samples() {
+    let bench = start(&[]);
+    bench.log.grouped_ms.store(2000, Ordering::Relaxed);
+    bench.run(Duration::from_secs(7)).await;
+    let polls = bench.script.polls.lock().unwrap().len();
+    while bench.script.polls.lock().unwrap().len() == polls {
+        bench.run(Duration::from_millis(10)).await;
+    }
+    bench.run(Duration::from_millis(50)).await;
+    bench.script.speaks.notify_one();
+    bench.run(Duration::from_millis(60)).await;
+    assert_eq!(bench.of_type(EventType::Change).await.len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_a_service_says_can_ask_for_an_early_poll() {
+    let bench = start(&[]);
+    bench.run(Duration::from_secs(12)).await;
+    bench.script.poll_now.store(true, Ordering::SeqCst);
+    let mut polls = bench.script.polls.lock().unwrap().len();
+    while bench.script.polls.lock().unwrap().len() == polls {
+        bench.run(Duration::from_millis(10)).await;
+    }
+    polls += 1;
+    for _ in 0..10 {
+        bench.script.speaks.notify_one();
+        bench.run(Duration::from_millis(150)).await;
+    }
+    let after = bench.script.polls.lock().unwrap().len();
+    assert!(
+        (1..=2).contains(&(after - polls)),
+        "early polls are a second apart: {}",
+        after - polls
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_is_stopped_alone_and_started_again() {
+    let bench = start(&[]);
+    bench.log.grouped_ms.store(1500, Ordering::Relaxed);
+    bench.run(Duration::from_secs(1)).await;
+    let name = SourceName::new("a.scripted").unwrap();
+    assert_eq!(bench.collector.sources(), std::slice::from_ref(&name));
+    assert!(bench.collector.stop_source(&name).await);
+    assert!(!bench.collector.stop_source(&name).await);
+    assert!(bench.collector.sources().is_empty());
+    assert_eq!(
+        bench.of_type(EventType::Sample).await.len(),
+        1,
+        "its last sample is in the log"
+    );
+    let polls = bench.script.polls.lock().unwrap().len();
+    bench.run(Duration::from_secs(20)).await;
+    assert_eq!(bench.script.polls.lock().unwrap().len(), polls);
+    let again = SourceConfig {
+        name: name.clone(),
+        interval: FIVE,
+        timeout: FIVE,
+        integration: Configured::of::<Scripted>(Params {
+            script: Arc::clone(&bench.script),
+        }),
+    };
+    bench.collector.start_source(again.clone()).unwrap();
+    assert!(bench.collector.start_source(again).is_err());
+    bench.run(Duration::from_secs(1)).await;
+    assert_eq!(bench.script.polls.lock().unwrap().len(), polls + 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn all_stops_within_its_grace() {
+    let bench = start(&[Step::Good, Step::Hang]);
+    bench.run(Duration::from_secs(7)).await;
+    let drained = bench.supervisor.drain(Duration::from_secs(3)).await;
+    assert_eq!(drained.cut, []);
+}
