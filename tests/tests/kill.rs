@@ -371,10 +371,5 @@ async fn points_in_the_file(lab: &Lab, acknowledged: &Acknowledged) -> Result<()
             sent.len()
         );
     }
-    let lag = store_lag(lab).await?;
-    ensure!(
-        lag == 0,
-        "after a clean stop the store is {lag} events behind the log"
-    );
     Ok(())
 }
