@@ -333,3 +333,6 @@ fn bearer(headers: &HeaderMap) -> Result<Option<&str>, ApiError> {
         Err(bad())
     }
 }
+
+#[cfg(test)]
+mod tests;

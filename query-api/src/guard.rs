@@ -10,7 +10,7 @@ mod host;
 mod origin;
 mod page;
 
-pub(crate) use client::Client;
+pub(crate) use client::{Client, Proxy};
 
 use std::sync::{
     Arc,
@@ -55,7 +55,7 @@ impl Guard {
             return Err(self.hosts.refusal(authority.name));
         }
         let client = self.networks.client(request);
-        if client.is_proxied && !client.is_proxy_trusted {
+        if client.proxy == Proxy::Stranger {
             self.tell_of_proxy(client);
         }
         let is_change = !matches!(

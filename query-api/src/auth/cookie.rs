@@ -66,13 +66,13 @@ mod tests {
 
     #[test]
     fn the_cookie_is_for_this_site_and_no_script() {
-        let given = give(&SecretString::from("abc"), Duration::from_secs(60), true).unwrap();
+        let given = give(&SecretString::from("abc"), Duration::from_mins(1), true).unwrap();
         assert!(given.is_sensitive());
         assert_eq!(
             given.to_str().unwrap(),
             "homelog_refresh=abc; Path=/auth; Max-Age=60; HttpOnly; SameSite=Strict; Secure"
         );
-        let plain = give(&SecretString::from("abc"), Duration::from_secs(60), false).unwrap();
+        let plain = give(&SecretString::from("abc"), Duration::from_mins(1), false).unwrap();
         assert!(!plain.to_str().unwrap().contains("Secure"));
     }
 }

@@ -29,7 +29,7 @@ impl Default for AuthOptions {
     fn default() -> Self {
         const DAY: u64 = 86_400;
         Self {
-            access_ttl: Duration::from_secs(15 * 60),
+            access_ttl: Duration::from_mins(15),
             idle: Duration::from_secs(14 * DAY),
             absolute: Duration::from_secs(90 * DAY),
             refresh_grace: Duration::from_secs(20),

@@ -12,6 +12,9 @@ use tracing::info;
 use super::{Auth, body::Body, login, refusal};
 use crate::{ApiError, guard::Client};
 
+/// Stands for the link where failures are counted. No account is called so: a name begins with a letter or a digit.
+const ACCOUNT: &str = "(set-up)";
+
 /// Whether the first admin has yet to be made.
 #[utoipa::path(
     get,
@@ -49,8 +52,6 @@ pub(super) async fn complete(
         .map_err(|e| ApiError::bad_request("bad_username", e.to_string()))?;
     let password = SecretString::from(request.password);
     password::check(&name, &password)?;
-    // no account is called so: a name begins with a letter or a digit
-    const ACCOUNT: &str = "(set-up)";
     auth.throttle
         .begin(ACCOUNT, client.address, Instant::now())
         .map_err(refusal::throttled)?;

@@ -38,7 +38,7 @@ struct Failures {
 }
 
 /// Failures are forgotten after this long without one.
-const FORGET: Duration = Duration::from_mins(15);
+const FORGET: Duration = Duration::from_hours(1);
 /// Most keys that are kept.
 const MAX_KEYS: usize = 4096;
 

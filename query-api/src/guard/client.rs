@@ -21,10 +21,19 @@ pub(crate) struct Client {
     pub(crate) is_secure: bool,
     /// Whether the address is none of the internet.
     pub(crate) is_local: bool,
-    /// Whether a proxy, trusted or not, passed the request on.
-    pub(crate) is_proxied: bool,
-    /// Whether that proxy is named in the configuration.
-    pub(crate) is_proxy_trusted: bool,
+    /// Whether a proxy passed the request on.
+    pub(crate) proxy: Proxy,
+}
+
+/// Whether a proxy passed a request on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Proxy {
+    /// None, as far as can be seen.
+    No,
+    /// One of those that are believed.
+    Trusted,
+    /// Another one, or a client that pretends to be one: the address says nothing about who asks.
+    Stranger,
 }
 
 impl<S: Sync> FromRequestParts<S> for Client {
@@ -85,8 +94,11 @@ impl Networks {
             address,
             is_secure: is_proxy_trusted && forwarded_https(headers),
             is_local: is_private(address) || self.is_neighbour(address),
-            is_proxied,
-            is_proxy_trusted,
+            proxy: match (is_proxied, is_proxy_trusted) {
+                (false, _) => Proxy::No,
+                (true, true) => Proxy::Trusted,
+                (true, false) => Proxy::Stranger,
+            },
         }
     }
 
@@ -185,7 +197,8 @@ mod tests {
         ];
         let client = seen(&networks, "8.8.8.8", &spoofed);
         assert_eq!(client.address, IpAddr::from([8, 8, 8, 8]));
-        assert!(!client.is_secure && !client.is_local && client.is_proxied);
+        assert!(!client.is_secure && !client.is_local);
+        assert_eq!(client.proxy, Proxy::Stranger);
     }
 
     #[test]
@@ -206,9 +219,11 @@ mod tests {
             "what stands before is made up"
         );
         assert!(client.is_secure && !client.is_local);
+        assert_eq!(client.proxy, Proxy::Trusted);
         let bare = seen(&networks, "10.0.0.1", &[]);
         assert_eq!(bare.address, IpAddr::from([10, 0, 0, 1]));
-        assert!(!bare.is_secure && !bare.is_proxied);
+        assert!(!bare.is_secure);
+        assert_eq!(bare.proxy, Proxy::No);
         let odd = seen(
             &networks,
             "10.0.0.1",
