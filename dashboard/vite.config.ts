@@ -1,7 +1,8 @@
 import react from '@vitejs/plugin-react'
 import { defineConfig } from 'vitest/config'
 
-const api = 'http://127.0.0.1:3001'
+// The Host stays that of the page: the server refuses requests whose Origin is another.
+const api = { target: 'http://127.0.0.1:3001', changeOrigin: false }
 
 export default defineConfig({
   plugins: [react()],
@@ -17,7 +18,7 @@ export default defineConfig({
       '/api': api,
       '/auth': api,
       '/health': api,
-      '/realtime': { target: api, ws: true },
+      '/realtime': { ...api, ws: true },
     },
   },
   test: {

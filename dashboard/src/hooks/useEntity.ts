@@ -1,9 +1,19 @@
 import { useQuery } from '@tanstack/react-query'
 import { useEffect, useState } from 'react'
+import type { ApiEvent } from '../api/generated/ApiEvent'
 import type { EntityState } from '../api/generated/EntityState'
 import { useRealtime } from '../context/LiveContext'
 import { useSession } from '../context/SessionContext'
 import { applyEvent } from '../lib/entity'
+import { entriesOf } from '../lib/record'
+
+/**
+ * What only changes tell (an exit code, a former name) belongs to them: it becomes no chart in the moment that it happens.
+ */
+function withoutNews(event: ApiEvent, entity: EntityState | undefined): ApiEvent {
+  if (event.type === 'sample' || !entity) return event
+  return { ...event, fields: Object.fromEntries(entriesOf(event.fields).filter(([field]) => field in entity.fields)) }
+}
 
 /** The newest state of one entity, moving; `null` when there is no such entity. */
 export function useEntity(key: string) {
@@ -27,7 +37,7 @@ export function useEntity(key: string) {
       onUpdate: ({ data: event }) => {
         setLive((before) => ({
           since: data.position,
-          entity: applyEvent(before?.since === data.position ? before.entity : data.entity, event),
+          entity: applyEvent(before?.since === data.position ? before.entity : data.entity, withoutNews(event, data.entity)),
         }))
       },
       onGap: () => void refetch(),

@@ -47,6 +47,8 @@ export function useHistory({ entity, metrics, range, step, aggs }: Input): Histo
       ),
     enabled: fields.length > 0,
     // The live connection keeps it fresh; what lies behind a closed page is asked for again.
+    // While another range or one more field is loaded, what is there stays.
+    placeholderData: (before, of) => (of?.queryKey[1] === entity ? before : undefined),
     staleTime: Infinity,
     gcTime: 0,
   })

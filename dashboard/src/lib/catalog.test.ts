@@ -97,5 +97,6 @@ describe('headline', () => {
     expect(capacityField('memory_used_bytes', has)).toBe('memory_limit_bytes')
     expect(capacityField('used_bytes', has)).toBe('size_bytes')
     expect(capacityField('cpu_ratio', has)).toBeUndefined()
+    expect(capacityField('cpu_ratio', (field) => field === 'cpu_limit_ratio')).toBe('cpu_limit_ratio')
   })
 })

@@ -38,6 +38,27 @@ export function lastSeen(entity: EntityState): number {
   return entriesOf(entity.fields).reduce((latest, [, { time }]) => Math.max(latest, time), 0)
 }
 
+/** Readings this much older than the newest of their entity are not part of what is measured now. */
+const CURRENT_MS = 10 * 60_000
+
+/** Whether a field is still read, rather than told once by a change: an exit code, a former name. */
+export function isCurrent(entity: EntityState, field: string): boolean {
+  const time = entity.fields[field]?.time
+  return time !== undefined && time >= lastSeen(entity) - CURRENT_MS
+}
+
+/**
+ * The fields to draw of an entity: without those whose newest reading is one of its changes and that were not read
+ * since, and without those that were last read before the range.
+ */
+export function drawnFields(entity: EntityState, from: number, changes: ReadonlySet<number>, intervalSeconds: number): string[] {
+  const settled = lastSeen(entity) - Math.max(QUIET_AT_LEAST_MS, QUIET_INTERVALS * intervalSeconds * 1000)
+  return entriesOf(entity.fields)
+    .filter(([, { time }]) => time >= from && !(changes.has(time) && time < settled))
+    .map(([field]) => field)
+    .toSorted()
+}
+
 /** Times of the usual interval after which a thing counts as not seen any more. */
 const QUIET_INTERVALS = 4
 const QUIET_AT_LEAST_MS = 60_000

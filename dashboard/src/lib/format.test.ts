@@ -50,6 +50,9 @@ describe('formatTicks', () => {
   it('shares one prefix and as many decimals as the steps need', () => {
     const mib = 1024 * 1024
     expect(formatTicks([0, 512 * 1024, mib, 1.5 * mib], 'bytes').map(plain)).toEqual(['0', '0.5 MiB', '1.0 MiB', '1.5 MiB'])
+    expect(formatTicks([0, 0.025, 0.05], 'ratio').map(plain)).toEqual(['0', '2.5 %', '5.0 %'])
+    expect(formatTicks([0, 256, 512], 'bytes').map(plain)).toEqual(['0', '256 B', '512 B'])
+    expect(formatTicks([0, 256, 512, 768, 1024], 'bytes').map(plain)).toEqual(['0', '0.25 KiB', '0.50 KiB', '0.75 KiB', '1.00 KiB'])
     expect(formatTicks([0, 0.25, 0.5], 'ratio').map(plain)).toEqual(['0', '25 %', '50 %'])
     expect(formatTicks([44.5, 45, 45.5], 'celsius').map(plain)).toEqual(['44.5 °C', '45.0 °C', '45.5 °C'])
     expect(formatTicks([0, 3600, 7200], 'seconds').map(plain)).toEqual(['0', '1 h', '2 h'])

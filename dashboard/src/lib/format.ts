@@ -116,8 +116,18 @@ export function formatTicks(ticks: readonly number[], unit: string, rate = false
   const { factor, suffix } = scaleFor(unit, top, rate)
   const [first = 0, second = first] = ticks
   const step = Math.abs(second - first) * factor
-  const digits = step === 0 ? 0 : Math.min(4, Math.max(0, -Math.floor(Math.log10(step) + 1e-9)))
+  const digits = digitsOfStep(step)
   return ticks.map((tick) => (tick === 0 ? '0' : withUnit(writeNumber(tick * factor, digits), suffix)))
+}
+
+/** Decimals that tell multiples of a step apart without rounding: 0 for 25, 1 for 2.5, 2 for 0.25. */
+function digitsOfStep(step: number): number {
+  if (step === 0) return 0
+  for (let digits = 0; digits < 4; digits += 1) {
+    const scaled = step * 10 ** digits
+    if (scaled > 0.5 && Math.abs(scaled - Math.round(scaled)) < 1e-6 * scaled) return digits
+  }
+  return 4
 }
 
 const SPANS = [

@@ -1,5 +1,6 @@
 import type { EntityState } from '../api/generated/EntityState'
 import type { Catalog, Metric } from './catalog'
+import { isCurrent } from './entity'
 import { entriesOf } from './record'
 import { CAPACITIES, DIRECTIONS, fieldWords } from './words'
 
@@ -35,9 +36,10 @@ function rank({ field }: Metric): number {
 /** The metrics to show of a type of entity where there is little room: numbers only, the most telling first. */
 export function headline(catalog: Catalog, entities: readonly EntityState[], count: number): Metric[] {
   const metrics = new Map<string, Metric>()
-  for (const { type, fields } of entities) {
-    for (const [field, { value }] of entriesOf(fields)) {
-      if (!metrics.has(field)) metrics.set(field, catalog.metric(type, field, value))
+  for (const entity of entities) {
+    for (const [field, { value }] of entriesOf(entity.fields)) {
+      if (metrics.has(field) || !isCurrent(entity, field)) continue
+      metrics.set(field, catalog.metric(entity.type, field, value))
     }
   }
   const ranked = [...metrics.values()]
@@ -59,12 +61,17 @@ function oneOfEach(ranked: readonly Metric[]): Metric[] {
   })
 }
 
-/** The field that holds the whole of which this one is the used part: `memory_used_bytes` → `memory_total_bytes`. */
+/**
+ * The field that holds the whole of which this one is a part: `memory_used_bytes` → `memory_total_bytes`, `cpu_ratio` →
+ * `cpu_limit_ratio`.
+ */
 export function capacityField(field: string, has: (field: string) => boolean): string | undefined {
   const words = field.split('_')
   const used = words.findIndex((word) => word === 'used' || word === 'usage')
-  if (used === -1) return undefined
-  return CAPACITIES.map((capacity) => words.with(used, capacity).join('_')).find(has)
+  const unit = words.length - 1
+  return CAPACITIES.map((capacity) =>
+    (used === -1 ? words.toSpliced(unit, 0, capacity) : words.with(used, capacity)).join('_'),
+  ).find((name) => name !== field && has(name))
 }
 
 const MAIN_STATES = ['state', 'status', 'health']

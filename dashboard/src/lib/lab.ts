@@ -43,9 +43,9 @@ export class Lab {
     return () => this.#listeners.delete(listener)
   }
 
-  /** The newest rate per second of a counter, once two readings are known. */
+  /** The newest rate per second of a counter: of its last two readings, until then the last of its recent course. */
   rate(key: string, field: string): number | undefined {
-    return this.#rates.get(`${key} ${field}`)?.value
+    return this.#rates.get(`${key} ${field}`)?.value ?? this.#trails.get(key)?.last(field)?.value
   }
 
   /** The recent course of an entity's headline. */

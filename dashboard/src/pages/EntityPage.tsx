@@ -14,7 +14,7 @@ import { useEntity } from '../hooks/useEntity'
 import { useNow } from '../hooks/useNow'
 import { useSources } from '../hooks/useSources'
 import { useTitle } from '../hooks/useTitle'
-import { entityName, SOURCE_TELLS_S, sourceEntityKey } from '../lib/entity'
+import { drawnFields, entityName, SOURCE_TELLS_S, sourceEntityKey } from '../lib/entity'
 import { fixedSearch, MIN_RANGE_MS, spanMs, timeRange } from '../lib/range'
 import type { RangeSearch } from '../lib/range'
 import { entriesOf } from '../lib/record'
@@ -45,8 +45,9 @@ export function EntityPage() {
   const source = sources.data?.sources.find(({ name }) => name === entity?.source)
   useTitle(entity ? entityName(entity) : undefined)
 
+  const changeTimes = useMemo(() => changes.events.map(({ time }) => Date.parse(time)), [changes.events])
   // The same list as long as the same fields are there: values change every few seconds, what is drawn does not.
-  const fieldList = entity ? Object.keys(entity.fields).toSorted().join(' ') : ''
+  const fieldList = entity ? drawnFields(entity, from, new Set(changeTimes), source?.interval_seconds ?? 0).join(' ') : ''
   const type = entity?.type ?? ''
   const metrics = useMemo(
     () =>
@@ -94,7 +95,7 @@ export function EntityPage() {
         to={to}
         step={resolutionFor(length, source?.interval_seconds)}
         sourceStep={resolutionFor(length, SOURCE_TELLS_S)}
-        markers={changes.events.map(({ time }) => Date.parse(time))}
+        markers={changeTimes}
         onSelect={(start, end) => {
           if (end - start >= MIN_RANGE_MS) setRange(fixedSearch(start, end))
         }}

@@ -1,6 +1,7 @@
 import type uPlot from 'uplot'
 import { formatTicks } from '../../lib/format'
 import { formatTimeTick } from '../../lib/time'
+import { alonePoints } from './points'
 import { BYTE_STEPS, DURATION_STEPS, yRange } from './scale'
 
 export interface ChartShape {
@@ -69,9 +70,15 @@ function line(label: string, index: number, isOnly: boolean): uPlot.Series {
     label,
     width: 1.5,
     stroke: () => resolve(colour),
-    points: { show: false },
+    points: { size: 5, show: false, filter: alone },
   }
   return isOnly ? { ...series, fill: () => resolve(colour, 0.1) } : series
+}
+
+/** Values without a neighbour: no line goes through them, so that they need a point. */
+function alone(chart: uPlot, index: number): number[] | null {
+  const rows = alonePoints(chart.data[index] ?? [])
+  return rows.length > 0 ? rows : null
 }
 
 /** The two invisible lines between which the band is drawn. */

@@ -8,7 +8,7 @@ import type { TimeRange } from '../../lib/range'
 import { NO_VALUE } from '../../lib/format'
 import { formatValue } from '../../lib/reading'
 import { fieldTitle } from '../../lib/words'
-import { ErrorNotice } from '../Notice'
+import { ErrorNotice, Notice } from '../Notice'
 import { Section } from '../Section'
 import { Skeleton } from '../Skeleton'
 import styles from './EntityCharts.module.css'
@@ -70,6 +70,13 @@ export function EntityCharts(props: Props) {
   const failed = [gauge, rate].find(({ error }) => error !== null)
 
   if (failed) return <ErrorNotice title="The history could not be loaded" error={failed.error} retry={failed.retry} />
+  if (metrics.length === 0) {
+    return (
+      <Notice icon="inbox" title="Nothing was read in this range">
+        <p>Choose a longer range to see what came before.</p>
+      </Notice>
+    )
+  }
   if (gauge.isPending || rate.isPending) return <ChartsSkeleton count={panels.length} />
   return (
     <>

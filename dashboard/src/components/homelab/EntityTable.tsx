@@ -95,7 +95,7 @@ function Row({ entity, metrics, lab, now, isQuiet, hasState }: RowProps) {
                 <span data-testid="value" data-field={metric.field}>
                   {text}
                 </span>
-                {whole !== undefined && <small>{formatNumber(part ?? 0, 'ratio')}</small>}
+                {whole !== undefined && metric.unit !== 'ratio' && <small>{formatNumber(part ?? 0, 'ratio')}</small>}
               </span>
             </div>
           </td>

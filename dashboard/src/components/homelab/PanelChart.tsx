@@ -41,7 +41,7 @@ export function PanelChart({ panel, values, history, version, from, to, markers,
     const numbers = wholes.split(' ').map((text) => (text === '' ? Number.NaN : Number(text)))
     return panel.series.map((series, index) => ({
       ...series,
-      whole: Number.isFinite(numbers[index]) ? `of ${formatNumber(numbers[index] ?? 0, panel.unit)}` : undefined,
+      whole: (numbers[index] ?? 0) > 0 ? `of ${formatNumber(numbers[index] ?? 0, panel.unit)}` : undefined,
     }))
   }, [panel, wholes])
   return (
