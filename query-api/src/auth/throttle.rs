@@ -39,6 +39,8 @@ struct Failures {
 
 /// Failures are forgotten after this long without one.
 const FORGET: Duration = Duration::from_hours(1);
+/// Longest name that is told apart, in characters.
+const MAX_ACCOUNT: usize = 64;
 /// Most keys that are kept.
 const MAX_KEYS: usize = 4096;
 
@@ -83,7 +85,12 @@ impl Throttle {
 }
 
 fn keys(account: &str, address: IpAddr) -> [Key; 3] {
-    let account = account.to_ascii_lowercase();
+    // longer than any name is no name, and would only cost memory
+    let account: String = account
+        .chars()
+        .take(MAX_ACCOUNT)
+        .flat_map(char::to_lowercase)
+        .collect();
     let network = network(address);
     [
         Key::Pair(account.clone(), network),
@@ -211,7 +218,13 @@ mod tests {
         let now = Instant::now();
         for n in 0..20_000_u32 {
             let address = IpAddr::from(n.to_be_bytes());
-            let _outcome = throttle.begin(&format!("u{n}"), address, now);
+            let name = format!("u{n}{}", "x".repeat(10_000));
+            let _outcome = throttle.begin(&name, address, now);
+        }
+        for key in throttle.0.lock().unwrap().keys() {
+            if let Key::Pair(name, _) | Key::Account(name) = key {
+                assert!(name.len() <= 64);
+            }
         }
         assert!(throttle.0.lock().unwrap().len() <= MAX_KEYS + 1);
         assert!(
