@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use supervision::Drained;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use crate::lab::{Lab, options, sample};
+use crate::lab::{Lab, PATIENCE, options, sample};
 
 #[tokio::test]
 async fn a_stop_ends_live_streams_and_idle_connections_at_once() {
@@ -64,7 +64,8 @@ async fn a_client_that_sends_too_slowly_is_cut() {
 #[tokio::test]
 async fn a_body_that_never_ends_is_answered_in_time() {
     let mut hasty = options();
-    hasty.request_timeout = Duration::from_millis(300);
+    // long enough for the log-in, also on a busy machine
+    hasty.request_timeout = Duration::from_secs(4);
     let lab = Lab::start_with(1, &[], true, hasty).await;
     let mut slow = tokio::net::TcpStream::connect(lab.address).await.unwrap();
     let head = format!(
@@ -73,7 +74,7 @@ async fn a_body_that_never_ends_is_answered_in_time() {
     );
     slow.write_all(head.as_bytes()).await.unwrap();
     let mut answer = vec![0; 512];
-    let read = tokio::time::timeout(Duration::from_secs(5), slow.read(&mut answer))
+    let read = tokio::time::timeout(PATIENCE, slow.read(&mut answer))
         .await
         .unwrap()
         .unwrap();
