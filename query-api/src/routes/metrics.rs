@@ -8,7 +8,11 @@ use axum::{
 use prometheus_client::encoding::text::encode;
 use schemas::api::ErrorAnswer;
 
-use crate::{ApiError, App, auth::Caller, guard::{Client, Proxy}};
+use crate::{
+    ApiError, App,
+    auth::Caller,
+    guard::{Client, Proxy},
+};
 
 /// Own metrics for Prometheus: to the networks of `[api] metrics_from`, else with a token.
 #[utoipa::path(
