@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'react'
+import { useEffect, useState } from 'react'
 import type { RefObject } from 'react'
 import uPlot from 'uplot'
 import { chartOptions } from '../components/chart/options'
@@ -24,12 +24,14 @@ interface Input {
  * living one.
  */
 export function useUplot({ host, shape, height, data, from, to, theme, hooks }: Input): uPlot | undefined {
-  const [chart, setChart] = useState<uPlot>()
+  const [built, setBuilt] = useState<{ readonly plot: uPlot; readonly shapeKey: string }>()
   const width = useElementWidth(host)
   const latestHooks = useLatest(hooks)
-  const latest = useRef({ data, from, to })
+  const latest = useLatest({ data, from, to })
   const shapeKey = JSON.stringify(shape)
   const isSized = width > 0
+  // Between a new shape and its chart, the old chart must not get data of other columns.
+  const chart = built?.shapeKey === shapeKey ? built.plot : undefined
 
   useEffect(() => {
     const element = host.current
@@ -45,22 +47,21 @@ export function useUplot({ host, shape, height, data, from, to, theme, hooks }: 
       element,
     )
     plot.setScale('x', { min: latest.current.from, max: latest.current.to })
-    setChart(plot)
+    // oxlint-disable-next-line react/set-state-in-effect -- the chart is an external system that this effect makes
+    setBuilt({ plot, shapeKey })
     return () => {
-      setChart(undefined)
+      setBuilt(undefined)
       plot.destroy()
     }
     // oxlint-disable-next-line react/exhaustive-effect-dependencies -- the theme is read by the options while they draw
-  }, [host, shapeKey, height, theme, isSized, latestHooks])
+  }, [host, shapeKey, height, theme, isSized, latestHooks, latest])
 
   useEffect(() => {
     if (chart && width > 0 && chart.width !== width) chart.setSize({ width, height })
   }, [chart, width, height])
 
   useEffect(() => {
-    latest.current = { data, from, to }
-    if (!chart) return
-    chart.batch(() => {
+    chart?.batch(() => {
       chart.setData(data, false)
       chart.setScale('x', { min: from, max: to })
     })
