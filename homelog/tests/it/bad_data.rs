@@ -1,3 +1,5 @@
+use std::os::unix::fs::PermissionsExt;
+
 use crate::lab::{Lab, free_port, run, steady};
 
 /// Starts on data in which one file is not what it should be; the file must stay as it is.
@@ -5,6 +7,7 @@ fn refused(name: &str, content: &[u8]) -> String {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join(name);
     std::fs::write(&file, content).unwrap();
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
     let listen = format!("127.0.0.1:{}", free_port());
     let data = dir.path().to_str().unwrap();
     let (code, stdout, stderr) = run(["up", "--data", data, "--listen", &listen]);

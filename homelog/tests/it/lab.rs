@@ -104,7 +104,8 @@ impl Lab {
                 panic!("it ended with {status}: {}", self.stderr());
             }
             let answer = self.http.get(self.url("/health/ready")).send().await;
-            if answer.is_ok_and(|a| a.status() == StatusCode::OK) {
+            let greeted = self.stdout().contains("is running.");
+            if greeted && answer.is_ok_and(|a| a.status() == StatusCode::OK) {
                 return;
             }
             assert!(Instant::now() < end, "it is not ready: {}", self.stderr());

@@ -37,11 +37,15 @@ async fn past_events_are_replayed_while_it_runs() {
         "selected by the time of observation"
     );
     assert!(replay(&["--from", "-1h", "--source", "nobody"]).is_empty());
-    let both = replay(&["--from", "-1h"]);
-    assert!(
-        both.iter().any(|e| e.source == "server"),
-        "the host is there too"
-    );
+    // readings of the host are grouped with others for up to 2 s
+    let end = std::time::Instant::now() + std::time::Duration::from_secs(20);
+    while !replay(&["--from", "-1h"])
+        .iter()
+        .any(|e| e.source == "server")
+    {
+        assert!(std::time::Instant::now() < end, "the host is not there");
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+    }
 
     let began = std::time::Instant::now();
     let paced = ["--from", &from, "--source", "pushed", "--speed", "10"];
@@ -69,7 +73,7 @@ async fn verify_agrees_with_sound_data_and_names_what_is_lost() {
     let (code, stdout, stderr) = lab.run(&["verify"], "");
     assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
     let produced = count(&stdout, "events produced");
-    assert!(produced > 600, "{stdout}");
+    assert!(produced >= 600, "{stdout}");
     assert_eq!(count(&stdout, "events in the log"), produced);
     assert_eq!(
         count(&stdout, "events taken by the store"),
@@ -87,11 +91,13 @@ async fn verify_agrees_with_sound_data_and_names_what_is_lost() {
     assert_eq!(stdout.lines().count(), 5, "{stdout}");
 
     let log = rusqlite::Connection::open(lab.data().join("log.db")).unwrap();
-    let newest: i64 = log
-        .query_row("SELECT max(first_offset) FROM blocks", [], |row| row.get(0))
-        .unwrap();
+    // one from the middle: at the beginning it would be what retention does
     let gone = log
-        .execute("DELETE FROM blocks WHERE first_offset = (SELECT first_offset FROM blocks WHERE first_offset < ?1 ORDER BY first_offset DESC LIMIT 1 OFFSET 1)", [newest])
+        .execute(
+            "DELETE FROM blocks WHERE first_offset =
+               (SELECT first_offset FROM blocks ORDER BY first_offset LIMIT 1 OFFSET 1)",
+            [],
+        )
         .unwrap();
     assert_eq!(gone, 1);
     drop(log);
