@@ -1,6 +1,8 @@
 //! The API over real sockets, with the log in memory, the store in memory, ingest between them, and real users.
 
 #[cfg(test)]
+mod access;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod health;
