@@ -10,7 +10,7 @@ pub(super) fn of(refused: &ApiError) -> Response {
     let status = refused.status();
     let html = format!(
         "<!doctype html>\n<html lang=\"en\">\n<head><meta charset=\"utf-8\"><title>Homelog: {code}</title></head>\n\
-         <body>\n<h1>{status}</h1>\n<p>{message}</p>\n<p><small>{code} {id}</small></p>\n</body>\n</html>\n",
+         <body>\n<h1>{status}</h1>\n{message}\n<p><small>{code} {id}</small></p>\n</body>\n</html>\n",
         code = escaped(refused.code()),
         status = escaped(&status.to_string()),
         message = marked(&escaped(refused.message())),
@@ -33,7 +33,7 @@ fn escaped(text: &str) -> String {
 /// The line to copy, set apart.
 fn marked(message: &str) -> String {
     match message.split_once(": hosts = ") {
-        Some((before, line)) => format!("{before}:</p>\n<pre>hosts = {line}</pre>\n<p>"),
-        None => message.to_owned(),
+        Some((before, line)) => format!("<p>{before}:</p>\n<pre>hosts = {line}</pre>"),
+        None => format!("<p>{message}</p>"),
     }
 }
