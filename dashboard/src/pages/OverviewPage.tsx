@@ -16,6 +16,8 @@ import { OverviewSkeleton } from './OverviewSkeleton'
 const route = getRouteApi('/app/')
 
 const TICK_MS = 5_000
+/** What was not seen for this long is left out until it is searched for. */
+const GONE_MS = 24 * 3_600_000
 
 /** What exists, how it is, and what it did in the last minutes. */
 export function OverviewPage() {
@@ -35,13 +37,16 @@ export function OverviewPage() {
   if (!lab || !catalog) return <OverviewSkeleton />
 
   const intervals = new Map(sources.data?.sources.map(({ name, interval_seconds: seconds }) => [name, seconds]))
-  const shown = entities.filter(
+  const matching = entities.filter(
     (entity) =>
       // How a source does stands above; its own history is shown with all else that it sees.
       (entity.type !== 'source' || search.source !== undefined) &&
       (search.source === undefined || entity.source === search.source) &&
       matchesSearch(entity, search.q ?? ''),
   )
+  // What is gone for good is found by a search, and is in nobody's way without one.
+  const shown = search.q === undefined ? matching.filter((entity) => now - lastSeen(entity) < GONE_MS) : matching
+  const gone = matching.length - shown.length
   const seen = new Map<string, number>()
   for (const entity of entities) seen.set(entity.source, Math.max(seen.get(entity.source) ?? 0, lastSeen(entity)))
   const isEmpty = entities.length === 0
@@ -90,7 +95,8 @@ export function OverviewPage() {
           <code>homelog check --config homelog.toml</code>
         </Notice>
       )}
-      {!isEmpty && shown.length === 0 && (
+      {gone > 0 && <p className={styles.gone}>{gone} more, not seen for a day: a search finds them.</p>}
+      {!isEmpty && matching.length === 0 && (
         <Notice icon="search" title="Nothing matches">
           <p>
             <button type="button" className={styles.clear} onClick={() => change({ q: undefined, source: undefined })}>

@@ -93,8 +93,9 @@ function drawMarkers(chart: uPlot, times: readonly number[]): void {
   ctx.lineWidth = window.devicePixelRatio
   ctx.setLineDash([4 * window.devicePixelRatio, 3 * window.devicePixelRatio])
   ctx.beginPath()
-  for (const time of times) {
-    const x = Math.round(chart.valToPos(time / 1000, 'x', true)) + 0.5
+  // Many changes in one pixel are one line.
+  const places = new Set(times.map((time) => Math.round(chart.valToPos(time / 1000, 'x', true)) + 0.5))
+  for (const x of places) {
     if (x < bbox.left || x > bbox.left + bbox.width) continue
     ctx.moveTo(x, bbox.top)
     ctx.lineTo(x, bbox.top + bbox.height)

@@ -36,7 +36,7 @@ export function EntityCard({ entity, metrics, lab, now, isQuiet }: Props) {
         {isQuiet ? (
           <span className={styles.seen}>seen {formatAgo(now - lastSeen(entity))}</span>
         ) : (
-          state !== undefined && <StateBadge state={String(entity.fields[state]?.value)} />
+          state !== undefined && <StateBadge state={String(entity.fields[state]?.value)} isQuiet={isQuiet} />
         )}
         <p className={styles.about}>{about || entity.source}</p>
       </div>
@@ -49,14 +49,16 @@ export function EntityCard({ entity, metrics, lab, now, isQuiet }: Props) {
               <div key={metric.field} className={styles.metric}>
                 <dt>{fieldTitle(metric.field)}</dt>
                 <dd>
-                  <span data-testid="value" data-field={metric.field}>
-                    {text}
+                  <span className={styles.value}>
+                    <span data-testid="value" data-field={metric.field}>
+                      {text}
+                    </span>
+                    {whole !== undefined && <small>{whole}</small>}
                   </span>
-                  {whole !== undefined && <small>{whole}</small>}
+                  <span className={styles.spark}>
+                    <Sparkline metric={metric} trail={lab.trail(entity.key)} now={now} />
+                  </span>
                 </dd>
-                <div className={styles.spark}>
-                  <Sparkline metric={metric} trail={lab.trail(entity.key)} now={now} />
-                </div>
               </div>
             )
           })}

@@ -1,7 +1,7 @@
 import { Link } from '@tanstack/react-router'
 import type { EntityState } from '../../api/generated/EntityState'
 import type { SourceInfo } from '../../api/generated/SourceInfo'
-import { entityName, lastSeen } from '../../lib/entity'
+import { entityName, isQuiet, lastSeen } from '../../lib/entity'
 import { formatAgo } from '../../lib/format'
 import { stateField } from '../../lib/headline'
 import { entriesOf } from '../../lib/record'
@@ -34,7 +34,7 @@ export function EntityHeader({ entity, source, now }: Props) {
       </nav>
       <div className={styles.title}>
         <h1>{name}</h1>
-        {state !== undefined && <StateBadge state={String(entity.fields[state]?.value)} />}
+        {state !== undefined && <StateBadge state={String(entity.fields[state]?.value)} isQuiet={isQuiet(entity, now, source?.interval_seconds)} />}
         <span className={styles.seen}>seen {formatAgo(now - lastSeen(entity))}</span>
       </div>
       <dl className={styles.labels} aria-label="Labels">

@@ -77,7 +77,7 @@ function Row({ entity, metrics, lab, now, isQuiet, hasState }: RowProps) {
       </th>
       {hasState && (
         <td className={styles.state}>
-          {state === undefined ? null : <StateBadge state={String(entity.fields[state]?.value)} />}
+          {state === undefined ? null : <StateBadge state={String(entity.fields[state]?.value)} isQuiet={isQuiet} />}
         </td>
       )}
       {metrics.map((metric, index) => {
