@@ -9,6 +9,8 @@
 //! - an answer carries the log position that it reflects, neither more nor less where positions are exact.
 
 mod aggregate;
+#[cfg(feature = "conformance")]
+pub mod conformance;
 mod counter;
 pub mod embedded;
 mod error;
