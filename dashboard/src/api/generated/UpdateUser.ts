@@ -10,6 +10,10 @@ export type UpdateUser = {
  */
 password?: string, 
 /**
+ * The password until now; needed to change one's own.
+ */
+current_password?: string, 
+/**
  * A new role; ends the user's sessions.
  */
 role?: Role, 
