@@ -46,7 +46,8 @@ export async function dockerStats(names: readonly string[], seconds: number): Pr
   const format = '{{.Name}} {{.CPUPerc}} {{.MemUsage}}'
   const child = spawn('docker', ['stats', '--format', format, ...names], { stdio: ['ignore', 'pipe', 'inherit'] })
   const readings = new Map(names.map((name) => [name, { cpu: [] as number[], memory: [] as number[] }]))
-  const timer = setTimeout(() => child.kill(), seconds * 1000)
+  // newer CLIs do not end on SIGTERM here
+  const timer = setTimeout(() => child.kill('SIGKILL'), seconds * 1000)
   for await (const line of createInterface({ input: child.stdout })) {
     // the CLI clears the screen before each round
     const words = line.replaceAll(/\u001B\[[\d;]*[A-Z]/gi, '').trim().split(/\s+/)
