@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, ops::Range};
 
-use collector::{Configured, ParamsError, Registration};
+use collector::{Configured, Context, OpenError, ParamsError, Registration};
 use serde::Deserialize;
 use toml::{
     Spanned,
@@ -29,11 +29,13 @@ pub(super) fn known(registration: &dyn Registration) -> Vec<&'static str> {
         .collect()
 }
 
-/// Reads the options, taking each that is wrong out and reading the rest again.
+/// Reads the options, taking each that is wrong out and reading the rest again; then looks whether the integration can
+/// begin with them.
 pub(super) fn read(
     registration: &dyn Registration,
     mut table: DeTable<'_>,
     known: &[&str],
+    context: Option<&Context>,
     (name, source): (&str, &Range<usize>),
     mut told: BTreeSet<String>,
     findings: &mut Findings,
@@ -43,11 +45,15 @@ pub(super) fn read(
     // each round takes one key out or gives one its type, so that the loop ends
     loop {
         let error = match parse(registration, &table, &typed_values) {
-            Ok(configured) if wrong => {
-                drop(configured);
-                return None;
+            Ok(configured) => {
+                if let Some(context) = context
+                    && let Err(error) = configured.check(context)
+                {
+                    cannot_begin(&error, &table, (name, source), findings);
+                    wrong = true;
+                }
+                return (!wrong).then_some(configured);
             }
-            Ok(configured) => return Some(configured),
             Err(error) => error,
         };
         let key = top_level(&error.key).to_owned();
@@ -152,6 +158,32 @@ fn words(error: &ParamsError, kind: &str, known: &[&str]) -> (String, String) {
 
 fn see_example(kind: &str) -> String {
     format!("the example config shows every option of kind `{kind}`: infra/homelog.example.toml")
+}
+
+fn cannot_begin(
+    error: &OpenError,
+    table: &DeTable<'_>,
+    (name, source): (&str, &Range<usize>),
+    findings: &mut Findings,
+) {
+    let OpenError { key, message } = error;
+    if key.is_empty() {
+        findings.add(
+            source.clone(),
+            format!("{name} cannot begin"),
+            message.as_str(),
+        );
+        return;
+    }
+    // what is not written has a default, and then it is the default that does not work here
+    let span = table
+        .get(top_level(key))
+        .map_or_else(|| source.clone(), |value| deepest(value, key));
+    findings.add(
+        span,
+        format!("`{key}` of {name} cannot work"),
+        message.as_str(),
+    );
 }
 
 fn missing(

@@ -78,6 +78,7 @@ impl Problems {
         let handler = GraphicalReportHandler::new_themed(theme)
             .with_width(100)
             .with_context_lines(1)
+            .with_wrap_lines(false)
             .with_links(false);
         let source = WholeLines(NamedSource::new(&self.name, self.text.clone()));
         let mut out = String::new();

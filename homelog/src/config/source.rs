@@ -2,8 +2,11 @@
 
 use std::{collections::BTreeSet, ops::Range, path::Path, time::Duration};
 
-use collector::{Registration, SourceConfig, integrations, scheduler::DEFAULT_TIMEOUT};
-use schemas::SourceName;
+use collector::{
+    Context, Registration, SourceConfig, integrations, name_of_host, scheduler::DEFAULT_TIMEOUT,
+};
+use schemas::{SourceName, name::AgentName};
+use supervision::Supervisor;
 use toml::de::{DeTable, DeValue};
 
 use super::{
@@ -100,6 +103,7 @@ fn read(
         registration,
         table,
         &known,
+        context(name.as_ref()).as_ref(),
         (&shown, &span),
         resolved,
         findings,
@@ -109,6 +113,18 @@ fn read(
         interval: interval.unwrap_or_else(|| registration.default_interval()),
         timeout: timeout.unwrap_or(DEFAULT_TIMEOUT),
         integration: integration?,
+    })
+}
+
+/// What an integration is given while it is only looked whether it can begin.
+fn context(name: Option<&SourceName>) -> Option<Context> {
+    let hostname = hostname::get().ok()?;
+    let hostname = name_of_host(&hostname.to_string_lossy());
+    Some(Context {
+        source: name.cloned().or_else(|| SourceName::new(&hostname).ok())?,
+        agent: AgentName::new(&hostname).ok()?,
+        hostname,
+        supervisor: Supervisor::new(),
     })
 }
 

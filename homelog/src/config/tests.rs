@@ -170,6 +170,13 @@ fn options_of_a_source_are_told_all_at_once() {
 }
 
 #[test]
+fn an_option_with_which_its_integration_cannot_begin_is_told_with_its_line() {
+    let text = "[[source]]\nname = \"d\"\nkind = \"docker\"\nurl = \"ftp://x\"\n\n[[source]]\nname = \"h\"\nkind = \"host\"\nslow_interval = \"never\"\n";
+    let problems = parse_with(text, []).unwrap_err();
+    insta::assert_snapshot!(problems.render(Style::Plain));
+}
+
+#[test]
 fn hostile_text_is_an_error_and_no_panic() {
     for text in [
         "\u{0}",

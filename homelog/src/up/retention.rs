@@ -47,7 +47,7 @@ async fn apply(retention: &Retention, log: &dyn EventLog, store: &dyn TimeSeries
             "dropped {points} points that are older than `retention.raw`"
         ),
         Err(e) => {
-            warn!(error = %e, "points past their retention could not be dropped, next try in an hour")
+            warn!(error = %e, "points past their retention could not be dropped, next try in an hour");
         }
     }
     // the log must keep what the store would read again after a crash: ingest tells it how far that is, and here once
@@ -77,11 +77,90 @@ async fn apply(retention: &Retention, log: &dyn EventLog, store: &dyn TimeSeries
             "dropped {events} events that are older than `retention.events`"
         ),
         Err(e) => {
-            warn!(error = %e, "events past their retention could not be dropped, next try in an hour")
+            warn!(error = %e, "events past their retention could not be dropped, next try in an hour");
         }
     }
 }
 
 fn before(now: Timestamp, age: Duration) -> Timestamp {
     now.plus_millis(-i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use event_log::{Filter, ReadQuery, Urgency};
+    use schemas::{
+        Draft, Entity, EventType, Fields, SourceName,
+        name::{EntityId, EntityType, SourceKind},
+    };
+    use time_series::WriteBatch;
+
+    use super::*;
+    use crate::config::Age;
+
+    fn draft(time: Timestamp) -> Draft {
+        let mut fields = Fields::new();
+        fields.set_rounded("temperature_celsius", 21.5, 1);
+        Draft {
+            source: SourceName::new("nas1").unwrap(),
+            kind: SourceKind::new("push").unwrap(),
+            agent: None,
+            event_type: EventType::Sample,
+            time,
+            entity: Entity::new(
+                EntityType::new("disk").unwrap(),
+                EntityId::new("sda").unwrap(),
+            ),
+            fields,
+            identity: None,
+        }
+    }
+
+    /// Retention by age alone would drop events that the store has not taken yet, and a crash would then lose them.
+    #[tokio::test]
+    async fn the_log_keeps_what_the_store_has_not_made_durable() {
+        let dir = tempfile::tempdir().unwrap();
+        let log =
+            event_log::Embedded::open(dir.path(), event_log::embedded::Options::default()).unwrap();
+        let store = time_series::Embedded::open(
+            dir.path().join("series.db"),
+            time_series::embedded::Options::default(),
+        )
+        .unwrap();
+        let now = Timestamp::now();
+        let first = log.append(vec![draft(now)], Urgency::Soon).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        // everything is older than a millisecond
+        let retention = Retention {
+            events: Age(Duration::from_millis(1)),
+            raw: Age(Duration::from_hours(1)),
+        };
+        apply(&retention, &log, &store).await;
+        assert_eq!(log.bounds().await.unwrap().events, 1, "nothing is durable");
+
+        store
+            .write(WriteBatch {
+                points: Vec::new(),
+                position: first.position.clone(),
+            })
+            .await
+            .unwrap();
+        store.flush().await.unwrap();
+        log.append(vec![draft(now)], Urgency::Soon).await.unwrap();
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        apply(&retention, &log, &store).await;
+        let bounds = log.bounds().await.unwrap();
+        let query = ReadQuery {
+            filter: Filter::default(),
+            limit: 10,
+        };
+        let left = log.read(&bounds.oldest, &query).await.unwrap();
+        let offsets: Vec<_> = left.records.iter().map(|r| r.offset).collect();
+        assert!(
+            offsets.ends_with(&[1]),
+            "the second event is not in the store: {offsets:?}"
+        );
+        log.close().await.unwrap();
+        store.close().await.unwrap();
+    }
 }

