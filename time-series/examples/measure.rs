@@ -105,7 +105,7 @@ impl Machine {
         }
         self.uptime += 5;
         let mut fields = Fields::new();
-        if self.index % 2 == 0 {
+        if self.index.is_multiple_of(2) {
             fields.set_rounded("cpu_ratio", self.cpu, 15);
         } else {
             fields.set_rounded("cpu_ratio", self.cpu, 4);

@@ -124,6 +124,39 @@ impl Accumulator {
         }
     }
 
+    /// Takes consecutive samples that are all floats.
+    pub(crate) fn add_all_floats(&mut self, values: &[f64]) {
+        let (Some(&first), Some(&last)) = (values.first(), values.last()) else {
+            return;
+        };
+        self.end_with(&FieldValue::F64(first), &FieldValue::F64(last));
+        self.count += values.len() as u64;
+        let (mut min, mut max, mut sum) = (first, first, self.float_sum);
+        for &value in values {
+            min = float_min(min, value);
+            max = float_max(max, value);
+            sum.add(value);
+        }
+        self.add_floats(min, max, 0.0);
+        self.float_sum = sum;
+    }
+
+    /// Takes consecutive samples that are all integers with a sign.
+    pub(crate) fn add_all_integers(&mut self, values: &[i64]) {
+        let (Some(&first), Some(&last)) = (values.first(), values.last()) else {
+            return;
+        };
+        self.end_with(&FieldValue::I64(first), &FieldValue::I64(last));
+        self.count += values.len() as u64;
+        let (mut min, mut max, mut sum) = (first, first, 0_i128);
+        for &value in values {
+            min = min.min(value);
+            max = max.max(value);
+            sum += i128::from(value);
+        }
+        self.add_integers(min.into(), max.into(), sum);
+    }
+
     /// Takes many consecutive samples at once.
     pub(crate) fn absorb(&mut self, summary: &Summary) {
         self.end_with(&summary.first, &summary.last);
@@ -273,6 +306,23 @@ mod tests {
             assert_eq!(window.value(agg), Some(FieldValue::Bool(false)));
         }
         assert_eq!(window.value(Agg::First), Some(FieldValue::Bool(true)));
+    }
+
+    #[test]
+    fn many_at_once_count_like_one_by_one() {
+        let floats = [2.5, -0.0, 1e16, 1.0, -1e16, 0.0];
+        let mut at_once = Accumulator::default();
+        at_once.add_all_floats(&floats[..2]);
+        at_once.add_all_floats(&floats[2..]);
+        let integers = [i64::MAX, i64::MIN, 7, i64::MAX, i64::MAX];
+        let mut whole = Accumulator::default();
+        whole.add_all_integers(&integers);
+        for agg in Agg::ALL {
+            let singly = of(&floats.map(FieldValue::F64));
+            assert_eq!(at_once.value(agg), singly.value(agg), "{agg:?}");
+            let singly = of(&integers.map(FieldValue::I64));
+            assert_eq!(whole.value(agg), singly.value(agg), "{agg:?}");
+        }
     }
 
     #[test]

@@ -150,26 +150,23 @@ fn value_of(
                 .collect();
             let pairs = || readings.iter().zip(readings.iter().skip(1));
             let seconds: i64 = pairs().map(|(a, b)| b.0 - a.0).sum();
-            if pairs().next().is_none() {
-                return None;
-            }
+            pairs().next()?;
             let exact: Option<Vec<i128>> = pairs()
                 .map(|(a, b)| {
                     let (a, b) = (whole(&a.1)?, whole(&b.1)?);
                     Some(if b >= a { b - a } else { b })
                 })
                 .collect();
-            let increase = match exact {
-                Some(exact) => from_whole(exact.into_iter().sum()),
-                None => {
-                    let sum = pairs()
-                        .filter_map(|(a, b)| {
-                            let (a, b) = (a.1.as_f64()?, b.1.as_f64()?);
-                            Some(if b >= a { b - a } else { b })
-                        })
-                        .sum();
-                    FieldValue::float(sum).ok()?
-                }
+            let increase = if let Some(exact) = exact {
+                from_whole(exact.into_iter().sum())
+            } else {
+                let sum = pairs()
+                    .filter_map(|(a, b)| {
+                        let (a, b) = (a.1.as_f64()?, b.1.as_f64()?);
+                        Some(if b >= a { b - a } else { b })
+                    })
+                    .sum();
+                FieldValue::float(sum).ok()?
             };
             if agg == Agg::Increase {
                 Some(increase)

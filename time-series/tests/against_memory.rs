@@ -1,4 +1,9 @@
 //! The embedded store answers everything as the one in memory does, whatever was written, flushed, cut off and read again.
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "helpers of tests"
+)]
 
 use std::{path::Path, sync::Arc, time::Duration};
 
@@ -265,7 +270,7 @@ fn options() -> Options {
     Options {
         flush_points: 30,
         chunk_points: 64,
-        flush_age: Duration::from_secs(3600),
+        flush_age: Duration::from_hours(1),
         max_open_points: 120,
         ..Options::default()
     }
@@ -356,7 +361,7 @@ async fn run(ops: Vec<Op>) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 200, max_shrink_iters: 4000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 4000, ..ProptestConfig::default() })]
     #[test]
     fn every_answer_is_that_of_memory(ops in prop::collection::vec(op(), 1..40)) {
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -1,4 +1,5 @@
 //! The laws of the port on both adapters.
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::sync::Arc;
 

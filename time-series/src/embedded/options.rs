@@ -24,6 +24,8 @@ pub struct Options {
     pub readers: usize,
     /// Page cache of each connection, in KiB.
     pub cache_kib: u32,
+    /// The file does not grow beyond this; then the store behaves as on a full disk.
+    pub max_bytes: Option<u64>,
     /// Where the store counts what it does.
     pub metrics: Metrics,
 }
@@ -32,12 +34,13 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             flush_points: 240,
-            flush_age: Duration::from_secs(15 * 60),
+            flush_age: Duration::from_mins(15),
             max_open_points: 200_000,
             max_open_bytes: 8 * 1024 * 1024,
             chunk_points: 1920,
             readers: 2,
             cache_kib: 512,
+            max_bytes: None,
             metrics: Metrics::default(),
         }
     }

@@ -18,6 +18,9 @@ const FORMAT: i64 = 1;
 /// A lock is only ever held for the moment of a checkpoint or by a backup.
 const BUSY: Duration = Duration::from_secs(10);
 
+/// What SQLite can address.
+const MOST_PAGES: i64 = 0xffff_fffe;
+
 const TABLES: &str = "
 CREATE TABLE meta (
   id INTEGER PRIMARY KEY CHECK (id = 1),
@@ -101,6 +104,11 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Connection, OpenErr
         } else {
             // shows now, rather than with the first points, that the file can be written
             conn.execute_batch("BEGIN IMMEDIATE; UPDATE meta SET generation = generation; ROLLBACK;")?;
+        }
+        if let Some(bytes) = options.max_bytes {
+            let page: i64 = conn.pragma_query_value(None, "page_size", |row| row.get(0))?;
+            let pages = i64::try_from(bytes).unwrap_or(i64::MAX) / page.max(1);
+            conn.pragma_update_and_check(None, "max_page_count", pages.clamp(1, MOST_PAGES), |_| Ok(()))?;
         }
         Ok(())
     })()

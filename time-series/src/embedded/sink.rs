@@ -4,7 +4,7 @@ use std::{ops::Range, sync::Arc};
 
 use schemas::{FieldName, FieldValue, api::Agg};
 
-use super::{chunk::Column, codec::ColumnHead};
+use super::{chunk::Column, codec::ColumnHead, values::Values};
 use crate::{
     QueryError, RangeQuery,
     aggregate::{Accumulator, Totals},
@@ -162,41 +162,91 @@ impl Sink {
         plan: &Plan,
         budget: &mut Budget,
     ) -> Result<(), QueryError> {
-        for index in column.indexes(rows) {
-            let (Some(&time), Some(value)) =
+        match &plan.windows {
+            None => self.add_raw(times, column, rows, budget),
+            Some(windows) => self.add_windows(times, column, rows, windows, plan, budget),
+        }
+    }
+
+    fn add_raw(
+        &mut self,
+        times: &[i64],
+        column: &Column,
+        rows: &Range<usize>,
+        budget: &mut Budget,
+    ) -> Result<(), QueryError> {
+        let indexes = column.indexes(rows);
+        if self.times.is_empty() && !indexes.is_empty() {
+            budget.series()?;
+        }
+        budget.values("samples", indexes.len())?;
+        self.times.reserve(indexes.len());
+        self.raw.reserve(indexes.len());
+        for index in indexes {
+            if let (Some(&time), Some(value)) =
                 (times.get(column.row(index)), column.values.get(index))
-            else {
-                continue;
+            {
+                self.times.push(time);
+                self.raw.push(Some(value));
+            }
+        }
+        Ok(())
+    }
+
+    fn add_windows(
+        &mut self,
+        times: &[i64],
+        column: &Column,
+        rows: &Range<usize>,
+        windows: &Windows,
+        plan: &Plan,
+        budget: &mut Budget,
+    ) -> Result<(), QueryError> {
+        let mut indexes = column.indexes(rows);
+        let time_of = |index: usize| times.get(column.row(index)).copied();
+        while let Some(time) = (!indexes.is_empty())
+            .then(|| time_of(indexes.start))
+            .flatten()
+        {
+            // values up to the end of the window, or up to the range if it has not begun
+            let end = if time < plan.from {
+                plan.from
+            } else {
+                if self.window.is_none() || time >= self.window_end {
+                    self.enter(windows.find(time), windows, plan, budget)?;
+                }
+                self.window_end
             };
-            match &plan.windows {
-                None => {
-                    if self.times.is_empty() {
-                        budget.series()?;
-                    }
-                    budget.values("samples", 1)?;
-                    self.times.push(time);
-                    self.raw.push(Some(value));
+            let mut stop = indexes.start;
+            while stop < indexes.end && time_of(stop).is_some_and(|time| time < end) {
+                stop += 1;
+            }
+            if time >= plan.from && plan.simple {
+                match &column.values {
+                    Values::Floats(v) => self
+                        .accumulator
+                        .add_all_floats(v.get(indexes.start..stop).unwrap_or_default()),
+                    Values::Integers(v) => self
+                        .accumulator
+                        .add_all_integers(v.get(indexes.start..stop).unwrap_or_default()),
+                    values => (indexes.start..stop)
+                        .filter_map(|index| values.get(index))
+                        .for_each(|value| self.accumulator.add(&value)),
                 }
-                Some(_) if time < plan.from => {
-                    if let Some(reading) = Reading::of(&value) {
-                        self.counter.begin(time, reading);
-                    }
-                }
-                Some(windows) => {
-                    if time >= self.window_end || self.window.is_none() {
-                        let index = windows.find(time);
-                        self.enter(index, windows, plan, budget)?;
-                    }
-                    if plan.simple {
-                        self.accumulator.add(&value);
-                    }
-                    if plan.counts
-                        && let Some(reading) = Reading::of(&value)
-                    {
-                        self.counter.add(time, reading);
+            }
+            if plan.counts {
+                for index in indexes.start..stop {
+                    let reading = column.values.get(index).as_ref().and_then(Reading::of);
+                    if let (Some(time), Some(reading)) = (time_of(index), reading) {
+                        if time < plan.from {
+                            self.counter.begin(time, reading);
+                        } else {
+                            self.counter.add(time, reading);
+                        }
                     }
                 }
             }
+            indexes.start = stop;
         }
         Ok(())
     }

@@ -19,7 +19,7 @@ use crate::{Point, QueryError, Selection, WriteBatch, WriteError};
 /// A flush that a full disk refused is tried again after this.
 const RETRY: Duration = Duration::from_secs(30);
 /// Chunks that are full do not make everything be flushed more often than this.
-const BREATH: Duration = Duration::from_secs(60);
+const BREATH: Duration = Duration::from_mins(1);
 
 /// What is known of a field of an entity.
 #[derive(Clone, Debug)]

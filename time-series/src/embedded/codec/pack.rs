@@ -221,13 +221,11 @@ fn pco_pack<T: Number>(values: &[T], out: &mut Vec<u8>) -> bool {
         chunk.write_page(0, &mut *out)?;
         Ok::<_, pco::errors::PcoError>(chunk.n_per_page().len())
     };
-    match pack() {
-        Ok(1) => true,
-        Ok(_) | Err(_) => {
-            out.truncate(begin);
-            false
-        }
+    let packed = matches!(pack(), Ok(1));
+    if !packed {
+        out.truncate(begin);
     }
+    packed
 }
 
 /// The checksum was right, so that only a forged chunk can fail here; a panic of the decoder is caught all the same.
