@@ -23,10 +23,10 @@ impl Pace {
         (pace, now + FIRST_WITHIN.min(interval).mul_f64(fraction))
     }
 
-    /// The next instant after `now`; those that were missed are skipped. After a poll that was early or late, the next
-    /// one is at least half an interval away.
-    pub(crate) fn next(&self, now: Instant) -> Instant {
-        let earliest = now + self.interval / 2;
+    /// The next instant after `now`; those that were missed are skipped. It is at least half an interval after the
+    /// beginning of the last poll, which may have been early or late.
+    pub(crate) fn next(&self, began: Instant, now: Instant) -> Instant {
+        let earliest = now.max(began + self.interval / 2);
         if earliest <= self.anchor {
             let ahead = self.anchor - earliest;
             return self.anchor - self.interval.saturating_mul(whole(ahead, self.interval));
@@ -55,17 +55,24 @@ mod tests {
         let (pace, first) = Pace::new(FIVE, 0.5, start);
         assert_eq!(first, start + Duration::from_millis(250));
         let phase = start + Duration::from_millis(2500);
-        let mut due = pace.next(first);
+        let mut due = pace.next(first, first);
         assert!(due >= first + FIVE / 2);
         for _ in 0..5 {
             assert_eq!((due - phase).as_millis() % 5000, 0);
-            let next = pace.next(due);
+            let next = pace.next(due, due);
             assert_eq!(next - due, FIVE);
             due = next;
         }
         let late = due + Duration::from_secs(23);
-        let next = pace.next(late);
+        let next = pace.next(late, late);
         assert_eq!((next - phase).as_millis() % 5000, 0);
         assert!(next > late && next - late <= Duration::from_millis(7500));
+        let slow = due + Duration::from_millis(4900);
+        assert_eq!(
+            pace.next(due, slow) - due,
+            FIVE,
+            "a slow poll that ends in time skips nothing"
+        );
+        assert_eq!(pace.next(due, due + FIVE) - due, FIVE * 2);
     }
 }

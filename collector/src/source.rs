@@ -235,7 +235,8 @@ impl<'a> Poller<'a> {
         match result {
             Ok(()) => {
                 self.backoff.reset();
-                self.next_poll = self.pace.next(now);
+                let began = self.last_poll.map_or(now, |(at, _)| at);
+                self.next_poll = self.pace.next(began, now);
                 if moved && !was_up {
                     info!(source = name, "source `{name}` is up");
                 }
