@@ -1,6 +1,6 @@
 //! The log in one SQLite file, for one process.
 //!
-//! `log.db` in the data directory holds blocks of events (see [`block`]), the sequence of every writer, the positions of
+//! `log.db` in the data directory holds blocks of events (see `block.rs`), the sequence of every writer, the positions of
 //! consumers and dead letters. One thread writes: it gathers what is appended for a moment and commits it as one transaction
 //! (`synchronous=FULL` in WAL mode: an fsync before every answer). Small blocks at the end are packed into larger ones in the
 //! same transaction as an append. The newest events are also in memory; other reads take a snapshot of the file each.
