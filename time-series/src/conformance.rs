@@ -196,6 +196,7 @@ macro_rules! conformance {
             trimming_keeps_the_newest_value,
             statistics_count_what_is_there,
             a_closed_store_refuses,
+            closing_answers_everybody,
             reads_while_writing_agree_with_their_position,
         );
     };

@@ -143,10 +143,15 @@ impl Embedded {
         ask: impl FnOnce(&mut Requests, oneshot::Sender<Result<T, WriteError>>),
     ) -> Result<T, WriteError> {
         let (done, answer) = oneshot::channel();
-        if let Some(end) = &self.shared.lock().end {
-            return Err(end.clone());
+        {
+            // under one lock, so that nothing is asked of a writer that has stopped
+            let mut state = self.shared.lock();
+            if let Some(end) = &state.end {
+                return Err(end.clone());
+            }
+            ask(&mut state.requests, done);
         }
-        self.shared.ask(|requests| ask(requests, done));
+        self.shared.wake();
         answer
             .await
             .unwrap_or_else(|_| Err(self.shared.lock().end.clone().unwrap_or(WriteError::Closed)))

@@ -202,3 +202,36 @@ pub async fn a_closed_store_refuses(harness: &dyn Harness) {
     let asked = query(T, T + 1, Step::Raw, &[]);
     assert!(matches!(store.range(&asked).await, Err(QueryError::Closed)));
 }
+
+/// Whoever writes or flushes while the store is closed gets an answer.
+pub async fn closing_answers_everybody(harness: &dyn Harness) {
+    for offset in 1..=50 {
+        let store = harness.open().await;
+        let closing = async {
+            tokio::task::yield_now().await;
+            store.close().await.unwrap();
+        };
+        let flushing = async {
+            loop {
+                let time = T + i64::try_from(offset).unwrap();
+                let batch = WriteBatch {
+                    points: vec![point(DISK, time, &[("n", int(1))])],
+                    position: position(offset),
+                };
+                let written = match store.write(batch).await {
+                    Ok(()) => store.flush().await,
+                    refused => refused,
+                };
+                match written {
+                    Ok(()) => tokio::task::yield_now().await,
+                    Err(WriteError::Closed) => return,
+                    Err(error) => panic!("{error}"),
+                }
+            }
+        };
+        let both = async { tokio::join!(closing, flushing, store.flush()) };
+        tokio::time::timeout(std::time::Duration::from_secs(20), both)
+            .await
+            .expect("somebody waits for ever");
+    }
+}

@@ -53,6 +53,11 @@ impl Shared {
     /// Asks something of the writer.
     pub(super) fn ask(&self, ask: impl FnOnce(&mut Requests)) {
         ask(&mut self.lock().requests);
+        self.wake();
+    }
+
+    /// Lets the writer see what was asked of it.
+    pub(super) fn wake(&self) {
         self.wake.notify_one();
     }
 
