@@ -2,7 +2,7 @@
 //!
 //! An adapter's test file names a [`Harness`] and gets one test for each law:
 //!
-//! ```ignore
+//! ```text
 //! time_series::conformance!(MyHarness::new());
 //! ```
 #![expect(

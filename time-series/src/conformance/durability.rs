@@ -230,8 +230,12 @@ pub async fn closing_answers_everybody(harness: &dyn Harness) {
             }
         };
         let both = async { tokio::join!(closing, flushing, store.flush()) };
-        tokio::time::timeout(std::time::Duration::from_secs(20), both)
+        let ((), (), flushed) = tokio::time::timeout(std::time::Duration::from_secs(20), both)
             .await
-            .expect("somebody waits for ever");
+            .unwrap();
+        assert!(
+            matches!(flushed, Ok(()) | Err(WriteError::Closed)),
+            "{flushed:?}"
+        );
     }
 }
