@@ -76,8 +76,8 @@ async fn verify_agrees_with_sound_data_and_names_what_is_lost() {
     assert!(produced >= 600, "{stdout}");
     assert_eq!(count(&stdout, "events in the log"), produced);
     // what came in the last moment is read from the log at the next start
-    let taken = count(&stdout, "events taken by the store");
-    assert!((600..=produced).contains(&taken), "{stdout}");
+    let covered = count(&stdout, "events taken by the store");
+    assert!((600..=produced).contains(&covered), "{stdout}");
     assert_eq!(
         count(&stdout, "that these events make"),
         count(&stdout, "of them in the store")
