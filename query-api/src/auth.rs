@@ -1,6 +1,6 @@
 //! Who asks, and what they may do.
 //!
-//! [`Auth`] turns an access token, an API token or a ticket into a [`Caller`]. [`layer`] stands before every route: it
+//! [`Auth`] turns an access token, an API token or a ticket into a [`Caller`]. [`layer()`] stands before every route: it
 //! looks the route up in one table and refuses what is not there. The handlers under `/auth` let people in and out.
 
 mod access;
