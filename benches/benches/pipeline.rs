@@ -1,10 +1,5 @@
 //! The way of the data: append durably, read, project, write to the store.
 
-#![expect(
-    missing_docs,
-    reason = "criterion's macros make functions without docs"
-)]
-
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use event_log::{EventLog, Filter, ReadQuery, Urgency};
 use homelog_benches::Homelab;
@@ -25,7 +20,7 @@ fn pipeline(c: &mut Criterion) {
         return;
     };
     let Ok(store) = time_series::Embedded::open(
-        &directory.path().join("series.db"),
+        directory.path().join("series.db"),
         time_series::embedded::Options::default(),
     ) else {
         return;

@@ -1,5 +1,7 @@
 //! The worker between a real log and a real store.
 
+#![expect(clippy::unwrap_used, reason = "a test says where it failed")]
+
 use std::{sync::Arc, time::Duration};
 
 use event_log::{EventLog, Outcome, Urgency};
@@ -38,7 +40,7 @@ impl House {
         let log =
             event_log::Embedded::open(directory, event_log::embedded::Options::default()).unwrap();
         let store = time_series::Embedded::open(
-            &directory.join("series.db"),
+            directory.join("series.db"),
             time_series::embedded::Options::default(),
         )
         .unwrap();

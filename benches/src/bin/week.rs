@@ -34,7 +34,7 @@ async fn main() -> Result<()> {
     std::fs::create_dir_all(&options.data)?;
     let log = event_log::Embedded::open(&options.data, event_log::embedded::Options::default())?;
     let store = time_series::Embedded::open(
-        &options.data.join("series.db"),
+        options.data.join("series.db"),
         time_series::embedded::Options::default(),
     )?;
     let catalog = Catalog::default();
