@@ -17,7 +17,7 @@ fn call(line: &str) -> Option<Call> {
     if line.contains("log.db-wal") && line.contains("pwrite64(") {
         Some(Call::WriteLog)
     } else if line.contains("log.db-wal")
-        && (line.contains("fdatasync(") || line.contains("fsync("))
+        && line.contains("fdatasync(")
         && done
         && line.contains("= 0")
     {
@@ -97,10 +97,10 @@ fn in_order_of_return(text: &str) -> Vec<Call> {
     let mut calls = Vec::new();
     for line in text.lines() {
         let thread = line.split_whitespace().next().unwrap_or_default();
-        let is_sync = line.contains("fdatasync(") || line.contains("fsync(");
+        let is_sync = line.contains("fdatasync(");
         if is_sync && line.contains("log.db-wal") && line.contains("<unfinished") {
             syncing.insert(thread);
-        } else if line.contains("sync resumed>") && syncing.remove(thread) {
+        } else if line.contains("fdatasync resumed>") && syncing.remove(thread) {
             if line.contains("= 0") {
                 calls.push(Call::SyncLog);
             }
