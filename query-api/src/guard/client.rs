@@ -52,6 +52,7 @@ impl<S: Sync> FromRequestParts<S> for Client {
 #[derive(Debug)]
 pub(super) struct Networks {
     trusted: Vec<IpNet>,
+    own: Vec<IpAddr>,
     neighbours: Vec<[u16; 4]>,
 }
 
@@ -59,6 +60,7 @@ impl Networks {
     pub(super) fn new(trusted: &[IpNet], own: &[IpAddr]) -> Self {
         Self {
             trusted: trusted.to_vec(),
+            own: own.to_vec(),
             neighbours: own
                 .iter()
                 .filter_map(|address| match address {
@@ -93,7 +95,7 @@ impl Networks {
         Client {
             address,
             is_secure: is_proxy_trusted && forwarded_https(headers),
-            is_local: is_private(address) || self.is_neighbour(address),
+            is_local: is_private(address) || self.is_near(address),
             proxy: match (is_proxied, is_proxy_trusted) {
                 (false, _) => Proxy::No,
                 (true, true) => Proxy::Trusted,
@@ -124,9 +126,11 @@ impl Networks {
         nearest
     }
 
-    /// Machines at home that speak IPv6 have public addresses, all of one /64.
-    fn is_neighbour(&self, address: IpAddr) -> bool {
-        matches!(address, IpAddr::V6(v6) if self.neighbours.contains(&prefix(v6)))
+    /// What this machine says to itself goes over no network, whatever its address. Machines at home that speak IPv6
+    /// have public addresses, all of one /64.
+    fn is_near(&self, address: IpAddr) -> bool {
+        self.own.contains(&address)
+            || matches!(address, IpAddr::V6(v6) if self.neighbours.contains(&prefix(v6)))
     }
 }
 
@@ -234,7 +238,10 @@ mod tests {
 
     #[test]
     fn what_is_near_is_local() {
-        let own = ["2001:db8:1:2::1".parse().unwrap()];
+        let own = [
+            "2001:db8:1:2::1".parse().unwrap(),
+            "203.0.113.5".parse().unwrap(),
+        ];
         let networks = Networks::new(&[], &own);
         for near in [
             "127.0.0.1",
@@ -247,12 +254,14 @@ mod tests {
             "fe80::1",
             "fd00::1",
             "2001:db8:1:2::77",
+            "203.0.113.5",
             "::ffff:192.168.1.1",
         ] {
             assert!(seen(&networks, near, &[]).is_local, "{near}");
         }
         for far in [
             "8.8.8.8",
+            "203.0.113.6",
             "172.32.0.1",
             "100.128.0.1",
             "2001:db8:1:3::1",
