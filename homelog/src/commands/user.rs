@@ -35,7 +35,13 @@ pub(super) fn username(text: &str) -> Result<Username, Failure> {
 
 async fn add(args: AddUserArgs, env: &Env) -> Result<(), Failure> {
     let name = username(&args.name)?;
-    let store = open(&args.data, env).await?;
+    // the one command that may come before the first start
+    let dir = data_dir::locate(args.data.data.as_deref(), env)?;
+    if !dir.exists() {
+        say(&format!("there was no data yet: {} is made", dir.display()))?;
+    }
+    data_dir::create(&dir)?;
+    let store = Embedded::open(dir.join("control.db")).await?;
     if store.user(&name).await?.is_some() {
         return Err(anyhow::anyhow!(
             "there is a user `{name}` already: `homelog user reset-password {name}` gives a new password"

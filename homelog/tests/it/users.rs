@@ -89,3 +89,26 @@ async fn users_and_tokens_are_made_while_it_runs() {
         assert!(stdout.is_empty());
     }
 }
+
+/// An installer makes the admin before the first start: it was told to start Homelog first, which then offered its
+/// set-up link to whoever came.
+#[tokio::test]
+async fn the_first_admin_may_be_made_before_the_first_start() {
+    let mut lab = Lab::new();
+    let add = ["user", "add", "ada", "--role", "admin", "--password-stdin"];
+    let (code, stdout, stderr) = lab.run(&add, &format!("{PASSWORD}\n"));
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    assert!(stdout.ends_with("user `ada` is admin\n"), "{stdout}");
+    lab.up(&[]).await;
+    assert!(!lab.stdout().contains("/setup#token="), "{}", lab.stdout());
+    let body = json!({"username": "ada", "password": PASSWORD});
+    let answer = lab
+        .http
+        .post(lab.url("/auth/login"))
+        .json(&body)
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(answer.status(), StatusCode::OK);
+    lab.stop().await;
+}
