@@ -52,6 +52,16 @@ impl House {
         }
     }
 
+    fn services(&self) -> Services {
+        Services {
+            log: Arc::clone(&self.log),
+            store: Arc::clone(&self.store),
+            catalog: Arc::clone(&self.catalog),
+            limits: self.limits,
+            metrics: IngestMetrics::default(),
+        }
+    }
+
     async fn append(&self, drafts: Vec<Draft>) {
         let appended = self.log.append(drafts, Urgency::Soon).await.unwrap();
         assert!(
@@ -66,16 +76,7 @@ impl House {
     /// Runs a worker until the store has what the log has, then stops it.
     async fn catch_up(&self) {
         let supervisor = Supervisor::new();
-        let ingest = Ingest::start(
-            &supervisor,
-            Services {
-                log: Arc::clone(&self.log),
-                store: Arc::clone(&self.store),
-                catalog: Arc::clone(&self.catalog),
-                limits: self.limits,
-                metrics: IngestMetrics::default(),
-            },
-        );
+        let ingest = Ingest::start(&supervisor, self.services());
         let mut caught_up = ingest.caught_up();
         tokio::time::timeout(Duration::from_secs(20), caught_up.wait_for(|done| *done))
             .await
@@ -240,16 +241,7 @@ async fn a_tail_is_stored_as_it_is_appended() {
     let directory = tempfile::tempdir().unwrap();
     let house = House::open(directory.path());
     let supervisor = Supervisor::new();
-    let ingest = Ingest::start(
-        &supervisor,
-        Services {
-            log: Arc::clone(&house.log),
-            store: Arc::clone(&house.store),
-            catalog: Arc::clone(&house.catalog),
-            limits: house.limits,
-            metrics: IngestMetrics::default(),
-        },
-    );
+    let ingest = Ingest::start(&supervisor, house.services());
     ingest.caught_up().wait_for(|done| *done).await.unwrap();
     let time = Timestamp::now();
     for n in 1..=20 {
