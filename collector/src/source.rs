@@ -28,6 +28,8 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const SETTLE: Duration = Duration::from_millis(100);
 /// Early polls are not closer than this.
 const EARLY_POLLS: Duration = Duration::from_secs(1);
+/// What needs two readings, such as a rate, is known this soon after an early poll.
+const SECOND_READING: Duration = Duration::from_secs(2);
 /// Being late by less says nothing about this machine.
 const SHORTEST_STALL: Duration = Duration::from_secs(2);
 
@@ -58,6 +60,8 @@ struct Poller<'a> {
     pace: Pace,
     next_poll: Instant,
     next_report: Instant,
+    /// Polls to come whose samples somebody looks for: the early one, and the one that makes rates of it.
+    looked_for: u8,
     last_poll: Option<(Instant, Timestamp)>,
 }
 
@@ -99,6 +103,7 @@ impl<'a> Poller<'a> {
             pace,
             next_poll: first,
             next_report: now + HEARTBEAT,
+            looked_for: 0,
             last_poll: None,
         }
     }
@@ -116,7 +121,7 @@ impl<'a> Poller<'a> {
                 () = sleep_until(self.next_report) => Woke::Report,
                 heard = listen(self.opened.as_mut().filter(|_| up), &mut heard) => Woke::Heard(heard),
             };
-            self.send(heard);
+            self.send(heard, Urgency::Grouped);
             match woke {
                 Woke::Report => self.report(),
                 Woke::Heard(Ok(Heard::Events)) => {}
@@ -124,6 +129,7 @@ impl<'a> Poller<'a> {
                     let now = Instant::now();
                     let after_last = self.last_poll.map_or(now, |(at, _)| at + EARLY_POLLS);
                     self.next_poll = self.next_poll.min((now + SETTLE).max(after_last));
+                    self.looked_for = 2;
                 }
                 Woke::Heard(Err(e)) => {
                     self.opened = None;
@@ -186,7 +192,13 @@ impl<'a> Poller<'a> {
             Err(e) => Ok(Ok(Err(e))),
         };
         let took = began.elapsed();
-        self.send(batch);
+        let samples = if self.looked_for > 0 {
+            Urgency::Soon
+        } else {
+            Urgency::Grouped
+        };
+        self.looked_for = self.looked_for.saturating_sub(1);
+        self.send(batch, samples);
         let result = match result {
             Ok(Ok(result)) => result,
             Ok(Err(panic)) => {
@@ -237,6 +249,9 @@ impl<'a> Poller<'a> {
                 self.backoff.reset();
                 let began = self.last_poll.map_or(now, |(at, _)| at);
                 self.next_poll = self.pace.next(began, now);
+                if self.looked_for > 0 {
+                    self.next_poll = self.next_poll.min(now + SECOND_READING);
+                }
                 if moved && !was_up {
                     info!(source = name, "source `{name}` is up");
                 }
@@ -297,7 +312,7 @@ impl<'a> Poller<'a> {
         self.outbox.push([(draft, Urgency::Soon)]);
     }
 
-    fn send(&mut self, batch: Batch) {
+    fn send(&mut self, batch: Batch, samples: Urgency) {
         let (events, too_many) = batch.into_parts();
         self.outbox.lost("too_many", too_many);
         if events.is_empty() {
@@ -321,7 +336,7 @@ impl<'a> Poller<'a> {
                     return None;
                 }
                 let urgency = match event_type {
-                    EventType::Sample => Urgency::Grouped,
+                    EventType::Sample => samples,
                     EventType::Change | EventType::Source => Urgency::Soon,
                 };
                 Some((draft, urgency))

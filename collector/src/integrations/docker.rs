@@ -97,6 +97,9 @@ pub(crate) struct Docker {
     counted: Option<([i64; 3], Instant)>,
     listed: bool,
     too_many: bool,
+    /// A container was read for the first time: its CPU is the difference to a second reading, which need not wait for
+    /// the next poll.
+    poll_again: bool,
 }
 
 impl Integration for Docker {
@@ -134,6 +137,7 @@ impl Integration for Docker {
             counted: None,
             listed: false,
             too_many: false,
+            poll_again: false,
             address,
         })
     }
@@ -156,6 +160,9 @@ impl Integration for Docker {
     async fn listen(&mut self, batch: &mut Batch) -> Heard {
         if !self.listed {
             std::future::pending::<()>().await;
+        }
+        if std::mem::take(&mut self.poll_again) {
+            return Heard::PollNow;
         }
         loop {
             if self.stream.is_none() {
@@ -373,7 +380,7 @@ impl Docker {
                 known.learn(&inspected);
             }
             match read {
-                Some(Ok(read)) => known.tell(&read, batch),
+                Some(Ok(read)) => self.poll_again |= known.tell(&read, batch),
                 // it ended since it was listed
                 Some(Err(Error::DockerResponseServerError {
                     status_code: 404 | 409,

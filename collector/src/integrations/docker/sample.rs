@@ -30,13 +30,15 @@ impl Container {
         });
     }
 
-    pub(super) fn tell(&mut self, read: &ContainerStatsResponse, batch: &mut Batch) {
+    /// Adds what was read. Returns whether it was a first reading, after which the next can tell the CPU too.
+    pub(super) fn tell(&mut self, read: &ContainerStatsResponse, batch: &mut Batch) -> bool {
         let Some(reading) = Reading::of(read) else {
             self.before = None;
-            return;
+            return false;
         };
         let mut fields = self.state_fields();
         reading.tell(self.before, &mut fields);
+        let is_first = self.before.is_none() && reading.cpu.is_some();
         self.before = reading.cpu;
         if let (Some(at), Some(started)) = (reading.at, self.started) {
             fields.set("uptime_seconds", at.since(started).max(0) / 1000);
@@ -49,6 +51,7 @@ impl Container {
         }
         self.told = Some(Instant::now());
         batch.sample(self.entity.clone(), fields);
+        is_first
     }
 
     pub(super) fn tell_state_if_due(&mut self, batch: &mut Batch) {

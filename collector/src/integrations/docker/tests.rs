@@ -254,6 +254,18 @@ async fn a_death_comes_with_its_code_and_the_engines_time_and_only_once() {
 }
 
 #[tokio::test]
+async fn a_first_reading_asks_for_a_second_since_the_cpu_is_the_difference() {
+    let fake = web_runs();
+    let mut docker = open(&fake.url());
+    poll(&mut docker).await;
+    let (_, poll_now) = listen(&mut docker).await;
+    assert!(poll_now, "the CPU would come an interval later");
+    poll(&mut docker).await;
+    let (_, poll_now) = listen(&mut docker).await;
+    assert!(!poll_now, "once is enough");
+}
+
+#[tokio::test]
 async fn what_the_stream_missed_is_found_by_the_list() {
     let fake = web_runs();
     let mut docker = open(&fake.url());
