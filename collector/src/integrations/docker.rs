@@ -79,6 +79,10 @@ impl Default for Params {
 type Events = BoxStream<'static, Result<EventMessage, Error>>;
 
 /// Reads one engine.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that do not depend on each other"
+)]
 pub(crate) struct Docker {
     address: Address,
     hostname: Arc<str>,
