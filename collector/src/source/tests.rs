@@ -477,7 +477,7 @@ async fn an_early_poll_is_followed_by_a_second_reading_and_neither_waits_for_a_g
     bench.script.speaks.notify_one();
     bench.run(Duration::from_millis(200)).await;
     assert_eq!(bench.of_type(EventType::Sample).await.len(), samples + 1);
-    bench.run(Duration::from_millis(2000)).await;
+    bench.run(Duration::from_secs(2)).await;
     assert_eq!(bench.script.polls.lock().unwrap().len(), polls + 2);
     assert_eq!(bench.of_type(EventType::Sample).await.len(), samples + 2);
 }
