@@ -28,8 +28,6 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 const SETTLE: Duration = Duration::from_millis(100);
 /// Early polls are not closer than this.
 const EARLY_POLLS: Duration = Duration::from_secs(1);
-/// What needs two readings, such as a rate, is known this soon after an early poll.
-const SECOND_READING: Duration = Duration::from_secs(2);
 /// Being late by less says nothing about this machine.
 const SHORTEST_STALL: Duration = Duration::from_secs(2);
 
@@ -60,8 +58,8 @@ struct Poller<'a> {
     pace: Pace,
     next_poll: Instant,
     next_report: Instant,
-    /// Polls to come whose samples somebody looks for: the early one, and the one that makes rates of it.
-    looked_for: u8,
+    /// Something happened for which the next poll is early: its samples do not wait for others.
+    early: bool,
     last_poll: Option<(Instant, Timestamp)>,
 }
 
@@ -103,7 +101,7 @@ impl<'a> Poller<'a> {
             pace,
             next_poll: first,
             next_report: now + HEARTBEAT,
-            looked_for: 0,
+            early: false,
             last_poll: None,
         }
     }
@@ -129,7 +127,7 @@ impl<'a> Poller<'a> {
                     let now = Instant::now();
                     let after_last = self.last_poll.map_or(now, |(at, _)| at + EARLY_POLLS);
                     self.next_poll = self.next_poll.min((now + SETTLE).max(after_last));
-                    self.looked_for = 2;
+                    self.early = true;
                 }
                 Woke::Heard(Err(e)) => {
                     self.opened = None;
@@ -192,12 +190,11 @@ impl<'a> Poller<'a> {
             Err(e) => Ok(Ok(Err(e))),
         };
         let took = began.elapsed();
-        let samples = if self.looked_for > 0 {
+        let samples = if std::mem::take(&mut self.early) {
             Urgency::Soon
         } else {
             Urgency::Grouped
         };
-        self.looked_for = self.looked_for.saturating_sub(1);
         self.send(batch, samples);
         let result = match result {
             Ok(Ok(result)) => result,
@@ -249,9 +246,6 @@ impl<'a> Poller<'a> {
                 self.backoff.reset();
                 let began = self.last_poll.map_or(now, |(at, _)| at);
                 self.next_poll = self.pace.next(began, now);
-                if self.looked_for > 0 {
-                    self.next_poll = self.next_poll.min(now + SECOND_READING);
-                }
                 if moved && !was_up {
                     info!(source = name, "source `{name}` is up");
                 }
