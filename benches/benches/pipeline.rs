@@ -45,32 +45,41 @@ fn pipeline(c: &mut Criterion) {
             BatchSize::PerIteration,
         );
     });
+    // behind what the bench before has left in the log
+    position = runtime
+        .block_on(log.bounds())
+        .map_or(position, |bounds| bounds.newest);
     group.bench_function("read, project, write", |b| {
-        b.iter(|| {
-            let query = ReadQuery {
-                filter: Filter::default(),
-                limit: ENTITIES,
-            };
-            let Ok(batch) = runtime.block_on(log.read(&position, &query)) else {
-                return false;
-            };
-            position = if batch.at_end {
-                Position::start(1)
-            } else {
-                batch.next.clone()
-            };
-            let points = batch
-                .records
-                .iter()
-                .filter_map(|r| project(r, &catalog, &mut known, &Limits::default()).point)
-                .collect();
-            runtime
-                .block_on(store.write(WriteBatch {
-                    points,
-                    position: batch.next,
-                }))
-                .is_ok()
-        });
+        b.iter_batched(
+            || {
+                time = time.plus_millis(5_000);
+                runtime
+                    .block_on(log.append(lab.poll(time), Urgency::Soon))
+                    .is_ok()
+            },
+            |_| {
+                let query = ReadQuery {
+                    filter: Filter::default(),
+                    limit: ENTITIES,
+                };
+                let Ok(batch) = runtime.block_on(log.read(&position, &query)) else {
+                    return false;
+                };
+                position = batch.next.clone();
+                let points = batch
+                    .records
+                    .iter()
+                    .filter_map(|r| project(r, &catalog, &mut known, &Limits::default()).point)
+                    .collect();
+                runtime
+                    .block_on(store.write(WriteBatch {
+                        points,
+                        position: batch.next,
+                    }))
+                    .is_ok()
+            },
+            BatchSize::PerIteration,
+        );
     });
     group.finish();
 }
