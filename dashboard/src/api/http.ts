@@ -1,8 +1,5 @@
 import { ApiError, errorFrom, NetworkError } from './errors'
 
-/** Sent with every call that changes something: a foreign page cannot add it without asking first. */
-const CSRF_HEADER = 'x-homelog-request'
-
 export interface RequestOptions {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE'
   readonly body?: unknown
@@ -12,7 +9,6 @@ export interface RequestOptions {
 
 function initFrom({ method = 'GET', body, token, signal }: RequestOptions): RequestInit {
   const headers = new Headers({ accept: 'application/json' })
-  if (method !== 'GET') headers.set(CSRF_HEADER, '1')
   if (token !== undefined) headers.set('authorization', `Bearer ${token}`)
   const init: RequestInit = { method, headers, credentials: 'same-origin', cache: 'no-store' }
   if (signal) init.signal = signal

@@ -20,9 +20,6 @@ use tracing::{info, warn};
 use super::{Auth, Caller, body::Body, cookie, options::millis, refusal};
 use crate::{ApiError, guard::Client};
 
-/// A page of another site cannot send it without asking first, and it is not told yes.
-const CSRF_HEADER: HeaderName = HeaderName::from_static("x-homelog-request");
-
 /// Logs in with name and password.
 #[utoipa::path(
     post,
@@ -152,11 +149,9 @@ pub(super) fn private() -> AppendHeaders<[(HeaderName, HeaderValue); 1]> {
     path = "/auth/refresh",
     tag = "auth",
     security(()),
-    params(("X-Homelog-Request" = String, Header, description = "`1`: shows that no page of another site asks")),
     responses(
         (status = 200, description = "A fresh access token, and the next refresh token as the cookie `homelog_refresh`", body = LoginResponse),
         (status = 401, description = "`session_ended`: log in again", body = ErrorAnswer),
-        (status = 403, description = "`csrf`: the header is missing", body = ErrorAnswer),
     )
 )]
 pub(super) async fn refresh(
@@ -164,13 +159,6 @@ pub(super) async fn refresh(
     client: Client,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    if headers.get(CSRF_HEADER).is_none_or(|value| value != "1") {
-        return Err(ApiError::new(
-            StatusCode::FORBIDDEN,
-            "csrf",
-            "send the header `X-Homelog-Request: 1`, which shows that no page of another site asks",
-        ));
-    }
     let Some(presented) = cookie::read(&headers) else {
         return Err(session_ended("log in first"));
     };

@@ -154,7 +154,6 @@ impl Server {
 
     async fn refresh(&self, cookie: &str) -> Response {
         self.request(Method::POST, "/auth/refresh")
-            .header("x-homelog-request", "1")
             .header("cookie", cookie)
             .send()
             .await

@@ -133,7 +133,7 @@ const openTarget = () => {
 
 // the dashboard's session, if there is one: its refresh cookie gives a token for this page too
 const login = async () => {
-  const answer = await fetch('/auth/refresh', { method: 'POST', headers: { 'x-homelog-request': '1' } })
+  const answer = await fetch('/auth/refresh', { method: 'POST' })
   if (!answer.ok) throw new Error('log in first, at the start page, and come back')
   return (await answer.json()).access_token
 }

@@ -65,8 +65,8 @@ async fn every_route_lets_in_exactly_whom_the_contract_names() {
                     status == StatusCode::UNAUTHORIZED || status == StatusCode::FORBIDDEN;
                 match expected {
                     Some(expected) => assert_eq!(status, expected, "{name} {path} as {role:?}"),
-                    // its own refusal: the header against foreign pages is missing
-                    None if path == "/auth/refresh" => assert_eq!(status, StatusCode::FORBIDDEN),
+                    // its own refusal: the cookie is missing
+                    None if path == "/auth/refresh" => assert_eq!(status, StatusCode::UNAUTHORIZED),
                     None => assert!(!is_refused, "{name} {path} as {role:?}: {status}"),
                 }
             }

@@ -66,7 +66,7 @@ async fn every_route_lets_in_whom_the_table_names() {
             asked += 1;
             match expected {
                 Some(expected) => assert_eq!(status, expected, "{method} {path} as {role:?}"),
-                None if path == "/auth/refresh" => assert_eq!(status, 403, "needs its header"),
+                None if path == "/auth/refresh" => assert_eq!(status, 401, "needs its cookie"),
                 None => assert!(
                     status != 401 && status != 403,
                     "{method} {path} as {role:?}: {status}"
