@@ -155,7 +155,7 @@ impl std::str::FromStr for Target {
         match text {
             "stdout" => Ok(Self::Stdout),
             "store" | "log" => Err(format!(
-                "this release replays into stdout only: write `--into stdout` and feed what comes to POST /api/v1/events of the {text} you want to fill"
+                "this release replays into stdout only: write `--into stdout`; docs/replay.md shows how to push what comes into another Homelog and fill its {text}"
             )),
             _ => Err("write `stdout`".to_owned()),
         }
