@@ -155,9 +155,26 @@ impl Lab {
 
     /// Kills it the way a power cut does, as far as a process can tell.
     pub async fn kill9(&mut self) -> Result<()> {
+        self.kill_wrapped();
         let mut child = self.child.take().context("not running")?;
         child.kill().await?;
         Ok(())
+    }
+
+    /// A program such as `strace` lets go of what it runs when it is killed: that has to be killed first.
+    fn kill_wrapped(&self) {
+        if self.wrapper.is_empty() {
+            return;
+        }
+        let Some(pid) = self.pid() else { return };
+        let children =
+            std::fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+        drop(
+            std::process::Command::new("kill")
+                .arg("-KILL")
+                .args(children.split_whitespace())
+                .status(),
+        );
     }
 
     /// Asks it to stop and waits; fails if it takes longer than 5 s.
@@ -232,5 +249,11 @@ impl Lab {
             .stdin(Stdio::null())
             .output()
             .await?)
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        self.kill_wrapped();
     }
 }
