@@ -35,11 +35,6 @@ impl KnownEntities {
         known.fields.extend(fields);
     }
 
-    /// Entities that one source has.
-    pub fn of_source(&self, source: &SourceName) -> usize {
-        self.by_source.get(source).map_or(0, HashMap::len)
-    }
-
     /// Whether the entity is known, or may become known without the source having more than `limit`.
     pub(crate) fn admit(&mut self, key: &EntityKey, limit: usize) -> bool {
         let entities = self.by_source.entry(key.source.clone()).or_default();

@@ -28,6 +28,20 @@ fn draft(id: &str, field: &'static str, value: impl Into<FieldValue>, time: Time
     }
 }
 
+/// That many visits of the hall, a millisecond apart.
+fn visits(count: i64, from: Timestamp) -> Vec<Draft> {
+    (0..count)
+        .map(|n| {
+            draft(
+                "hall",
+                "visits_total",
+                FieldValue::I64(n),
+                from.plus_millis(n),
+            )
+        })
+        .collect()
+}
+
 struct House {
     log: Arc<dyn EventLog>,
     store: Arc<dyn TimeSeries>,
@@ -111,20 +125,7 @@ async fn what_is_logged_is_stored_and_a_crash_before_the_flush_changes_nothing()
     let time = Timestamp::now();
     {
         let house = House::open(directory.path());
-        house
-            .append(
-                (0..500)
-                    .map(|n| {
-                        draft(
-                            "hall",
-                            "visits_total",
-                            FieldValue::I64(n),
-                            time.plus_millis(n),
-                        )
-                    })
-                    .collect(),
-            )
-            .await;
+        house.append(visits(500, time)).await;
         house.catch_up().await;
         assert_eq!(house.store.stats().await.unwrap().points, 500);
         // dropped without a flush: what a crash leaves
@@ -192,20 +193,7 @@ async fn a_log_that_was_replaced_is_read_from_its_beginning() {
     let time = Timestamp::now();
     {
         let house = House::open(directory.path());
-        house
-            .append(
-                (0..50)
-                    .map(|n| {
-                        draft(
-                            "hall",
-                            "visits_total",
-                            FieldValue::I64(n),
-                            time.plus_millis(n),
-                        )
-                    })
-                    .collect(),
-            )
-            .await;
+        house.append(visits(50, time)).await;
         house.catch_up().await;
         house.store.close().await.unwrap();
         house.log.close().await.unwrap();

@@ -183,7 +183,7 @@ impl Fields {
         Self::default()
     }
 
-    /// Sets a field. A float that is not finite is left out: no reading is no value.
+    /// Sets a field.
     pub fn set(&mut self, name: impl Into<FieldName>, value: impl Into<FieldValue>) -> &mut Self {
         self.0.insert(name.into(), value.into());
         self

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use rand::{Rng, RngExt, SeedableRng, rngs::StdRng};
 use reqwest::Client;
 use serde_json::{Value, json};
@@ -165,7 +165,8 @@ impl Pusher {
                 })
             })
             .collect();
-        for attempt in 0.. {
+        let mut attempt = 0;
+        loop {
             let sent = self
                 .http
                 .post(format!("{}/api/v1/events", self.url))
@@ -189,9 +190,9 @@ impl Pusher {
                 return Ok(());
             }
             self.retries.fetch_add(1, Ordering::Relaxed);
+            attempt += 1;
             anyhow::ensure!(attempt < 3000, "no acknowledgement after {attempt} tries");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        Err(anyhow::anyhow!("never")).context("unreachable")
     }
 }
