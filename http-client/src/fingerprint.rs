@@ -1,0 +1,120 @@
+use std::{fmt, str::FromStr};
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+
+/// SHA-256 of a certificate as the server sends it (DER), written `sha256:` and 64 hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Fingerprint([u8; 32]);
+
+/// A text that is no fingerprint.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "this is no fingerprint of a certificate: write `sha256:` and 64 hexadecimal digits, as the error of a refused certificate shows them"
+)]
+pub struct InvalidFingerprint;
+
+impl Fingerprint {
+    const PREFIX: &str = "sha256:";
+
+    /// The fingerprint of a certificate in DER.
+    pub fn of(certificate: &[u8]) -> Self {
+        Self(Sha256::digest(certificate).into())
+    }
+}
+
+impl fmt::Display for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Self::PREFIX)?;
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Debug for Fingerprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for Fingerprint {
+    type Err = InvalidFingerprint;
+
+    /// Reads what [`fmt::Display`] writes, in any case, and the pairs with colons that OpenSSL and browsers show.
+    fn from_str(text: &str) -> Result<Self, InvalidFingerprint> {
+        let prefix = text.get(..Self::PREFIX.len()).ok_or(InvalidFingerprint)?;
+        if !prefix.eq_ignore_ascii_case(Self::PREFIX) {
+            return Err(InvalidFingerprint);
+        }
+        let digits: Vec<u8> = text
+            .bytes()
+            .skip(Self::PREFIX.len())
+            .filter(|byte| *byte != b':')
+            .take(65)
+            .collect();
+        if digits.len() != 64 {
+            return Err(InvalidFingerprint);
+        }
+        let nibble = |digit: u8| match digit {
+            b'0'..=b'9' => Ok(digit - b'0'),
+            b'a'..=b'f' => Ok(digit - b'a' + 10),
+            b'A'..=b'F' => Ok(digit - b'A' + 10),
+            _ => Err(InvalidFingerprint),
+        };
+        let mut bytes = [0; 32];
+        for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
+            if let [high, low] = pair {
+                *byte = nibble(*high)? << 4 | nibble(*low)?;
+            }
+        }
+        Ok(Self(bytes))
+    }
+}
+
+impl Serialize for Fingerprint {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Fingerprint {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(d)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read_also_as_others_write_it() {
+        let one = Fingerprint::of(b"a certificate");
+        let text = one.to_string();
+        assert_eq!(text.parse(), Ok(one));
+        assert_eq!(text.to_uppercase().parse(), Ok(one));
+        let digits = text.strip_prefix("sha256:").unwrap();
+        let pairs: Vec<_> = digits
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| std::str::from_utf8(pair).unwrap())
+            .collect();
+        assert_eq!(format!("sha256:{}", pairs.join(":")).parse(), Ok(one));
+    }
+
+    #[test]
+    fn what_is_no_fingerprint_is_refused() {
+        let good = Fingerprint::of(b"").to_string();
+        for bad in [
+            "",
+            "sha256:",
+            "sha1:00",
+            &good[..70],
+            &format!("{good}0"),
+            &good.replace('e', "g"),
+            "ßßßß",
+        ] {
+            assert!(bad.parse::<Fingerprint>().is_err(), "{bad} must be refused");
+        }
+    }
+}

@@ -1,0 +1,158 @@
+use std::{fs::File, io::Read, path::PathBuf, sync::Arc};
+
+use rustls::{
+    ClientConfig, RootCertStore,
+    client::{WebPkiServerVerifier, danger::ServerCertVerifier},
+    crypto::{CryptoProvider, aws_lc_rs},
+};
+use rustls_pki_types::{CertificateDer, pem::PemObject};
+use serde::Deserialize;
+
+use crate::{
+    BuildError, Fingerprint,
+    verifier::{Explained, Trust},
+};
+
+/// Largest file of authorities, in bytes.
+const CA_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Which server is believed to be the one that is meant.
+///
+/// In a configuration it is one of `{ fingerprint = "sha256:…" }`, `{ ca = "file" }` and `{ insecure = true }`.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
+#[serde(try_from = "Written")]
+pub enum Tls {
+    /// One whose certificate an authority of this system has signed for its name.
+    #[default]
+    System,
+    /// The one with this certificate, whoever signed it, whatever name and dates it bears.
+    Fingerprint(Fingerprint),
+    /// One whose certificate an authority in this file (PEM) has signed for its name.
+    Ca(PathBuf),
+    /// Any. Whoever sits on the way reads and changes everything.
+    Insecure,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Written {
+    fingerprint: Option<Fingerprint>,
+    ca: Option<PathBuf>,
+    insecure: Option<bool>,
+}
+
+impl TryFrom<Written> for Tls {
+    type Error = &'static str;
+
+    fn try_from(written: Written) -> Result<Self, Self::Error> {
+        match (written.fingerprint, written.ca, written.insecure) {
+            (Some(fingerprint), None, None | Some(false)) => Ok(Self::Fingerprint(fingerprint)),
+            (None, Some(ca), None | Some(false)) => Ok(Self::Ca(ca)),
+            (None, None, Some(true)) => Ok(Self::Insecure),
+            (None, None, None | Some(false)) => Ok(Self::System),
+            _ => Err("choose one: `fingerprint`, `ca` or `insecure`"),
+        }
+    }
+}
+
+impl Tls {
+    /// Whether a plain connection would break what this promises.
+    pub(crate) const fn needs_tls(&self) -> bool {
+        matches!(self, Self::Fingerprint(_) | Self::Ca(_))
+    }
+
+    /// What rustls works with. Reads the file of authorities.
+    pub(crate) fn config(&self) -> Result<ClientConfig, BuildError> {
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let trust = match self {
+            Self::System => Trust::Signed(system(&provider)?),
+            Self::Ca(path) => Trust::Signed(own(path, &provider)?),
+            Self::Fingerprint(fingerprint) => Trust::Pinned(*fingerprint),
+            Self::Insecure => Trust::Any,
+        };
+        let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_safe_default_protocol_versions()
+            .map_err(|e| BuildError::Tls(e.to_string()))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(Explained::new(trust, &provider)))
+            .with_no_client_auth();
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        Ok(config)
+    }
+}
+
+fn system(provider: &Arc<CryptoProvider>) -> Result<Arc<dyn ServerCertVerifier>, BuildError> {
+    rustls_platform_verifier::Verifier::new(Arc::clone(provider))
+        .map(|verifier| Arc::new(verifier) as Arc<dyn ServerCertVerifier>)
+        .map_err(|e| BuildError::Tls(e.to_string()))
+}
+
+fn own(
+    path: &std::path::Path,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ServerCertVerifier>, BuildError> {
+    let failed = |cause: String| BuildError::Ca {
+        path: path.to_owned(),
+        cause,
+    };
+    let mut pem = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(CA_BYTES).read_to_end(&mut pem))
+        .map_err(|e| failed(e.to_string()))?;
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_slice_iter(&pem) {
+        let certificate = certificate.map_err(|e| failed(e.to_string()))?;
+        roots.add(certificate).map_err(|e| failed(e.to_string()))?;
+    }
+    if roots.is_empty() {
+        return Err(failed("it holds no certificate in PEM".to_owned()));
+    }
+    WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+        .build()
+        .map(|verifier| verifier as Arc<dyn ServerCertVerifier>)
+        .map_err(|e| failed(e.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<Tls, serde_json::Error> {
+        serde_json::from_str(json)
+    }
+
+    #[test]
+    fn a_policy_is_read_as_the_configuration_writes_it() {
+        let fingerprint = Fingerprint::of(b"x");
+        assert_eq!(
+            read(&format!("{{\"fingerprint\":\"{fingerprint}\"}}")).unwrap(),
+            Tls::Fingerprint(fingerprint)
+        );
+        assert_eq!(
+            read(r#"{"ca":"/etc/ca.pem"}"#).unwrap(),
+            Tls::Ca("/etc/ca.pem".into())
+        );
+        assert_eq!(read(r#"{"insecure":true}"#).unwrap(), Tls::Insecure);
+        assert_eq!(read(r#"{"insecure":false}"#).unwrap(), Tls::System);
+        for bad in [
+            r#"{"insecure":true,"ca":"x"}"#,
+            r#"{"fingerprint":"sha256:00"}"#,
+            r#"{"verify":false}"#,
+        ] {
+            assert!(read(bad).is_err(), "{bad} must be refused");
+        }
+    }
+
+    #[test]
+    fn a_file_without_certificates_is_told_with_its_name() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("ca.pem");
+        for (bytes, words) in [(None, "ca.pem"), (Some("no PEM"), "no certificate")] {
+            if let Some(bytes) = bytes {
+                std::fs::write(&path, bytes).unwrap();
+            }
+            let error = Tls::Ca(path.clone()).config().unwrap_err().to_string();
+            assert!(error.contains(words) && error.contains("ca.pem"), "{error}");
+        }
+    }
+}
