@@ -2,6 +2,7 @@
 //!
 //! TypeScript for the dashboard and the `OpenAPI` document come from these types.
 
+mod agents;
 mod auth;
 mod catalog;
 mod entities;
@@ -12,6 +13,7 @@ mod realtime;
 mod sources;
 mod value;
 
+pub use agents::{AgentSequence, AgentSequences, ClaimSources, ClaimedSources, ForeignSource};
 pub use auth::{
     CreateToken, CreateUser, CreatedToken, LoginRequest, LoginResponse, Preferences, Role,
     SetupRequest, SetupState, Ticket, TokenInfo, TokenList, UpdateUser, UserInfo, UserList,

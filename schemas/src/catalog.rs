@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, HashMap},
-    sync::{PoisonError, RwLock},
+    sync::{
+        PoisonError, RwLock,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use serde::{Deserialize, Serialize};
@@ -37,6 +40,15 @@ impl ValueType {
             Self::Bool => "bool",
             Self::Text => "text",
         }
+    }
+
+    /// Fits a value to this type: a whole number fits floats, a float without fraction whole numbers, since JSON makes no
+    /// difference.
+    ///
+    /// # Errors
+    /// It is of another type; the value comes back.
+    pub fn fit(self, value: FieldValue) -> Result<FieldValue, FieldValue> {
+        fit_to(self, value)
     }
 }
 
@@ -215,6 +227,7 @@ pub struct Catalog {
     declared: HashMap<&'static str, HashMap<&'static str, Metric>>,
     patterns: Vec<(&'static str, &'static str, &'static str, Metric)>,
     registered: RwLock<HashMap<EntityType, BTreeMap<FieldName, ValueType>>>,
+    corrections: AtomicU64,
 }
 
 impl Catalog {
@@ -326,6 +339,51 @@ impl Catalog {
             .or_insert(value);
     }
 
+    /// Takes over a registration from a store that other workers write too: it knows what came first. Tells whether another
+    /// type was registered here; what is declared stays as it is.
+    pub fn correct(&self, entity_type: &EntityType, field: &FieldName, value: ValueType) -> bool {
+        let mut registered = self
+            .registered
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let before = registered
+            .entry(entity_type.clone())
+            .or_default()
+            .insert(field.clone(), value);
+        let changed = before.is_some_and(|before| before != value);
+        if changed {
+            self.corrections.fetch_add(1, Ordering::Release);
+        }
+        changed
+    }
+
+    /// How often a registered type was corrected: whoever remembers types forgets them when this moves.
+    pub fn corrections(&self) -> u64 {
+        self.corrections.load(Ordering::Acquire)
+    }
+
+    /// The type of a field; registered by this value if it is seen for the first time.
+    pub fn type_at_sight(
+        &self,
+        entity_type: &EntityType,
+        field: &FieldName,
+        value: &FieldValue,
+    ) -> ValueType {
+        if let Some(metric) = self.metric(entity_type.as_str(), field.as_str()) {
+            return metric.value;
+        }
+        let first = first_sight(field.as_str(), value);
+        let mut registered = self
+            .registered
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        *registered
+            .entry(entity_type.clone())
+            .or_default()
+            .entry(field.clone())
+            .or_insert(first)
+    }
+
     /// Fits a value to the type of its field, registering the field at first sight.
     ///
     /// A whole number fits a float field, and a float without fraction an integer field: JSON makes no difference.
@@ -338,21 +396,7 @@ impl Catalog {
         field: &FieldName,
         value: FieldValue,
     ) -> Result<FieldValue, TypeConflict> {
-        let known = self
-            .metric(entity_type.as_str(), field.as_str())
-            .map(|metric| metric.value);
-        let expected = known.unwrap_or_else(|| {
-            let first = first_sight(field.as_str(), &value);
-            let mut registered = self
-                .registered
-                .write()
-                .unwrap_or_else(PoisonError::into_inner);
-            *registered
-                .entry(entity_type.clone())
-                .or_default()
-                .entry(field.clone())
-                .or_insert(first)
-        });
+        let expected = self.type_at_sight(entity_type, field, &value);
         fit_to(expected, value).map_err(|value| TypeConflict {
             entity_type: entity_type.clone(),
             field: field.clone(),

@@ -3,6 +3,10 @@
 //! Every older version stays readable: an upcaster lifts its document to the next version, step by step, before it is
 //! read. Golden files in `schemas/golden` hold one of each.
 
+mod decoder;
+
+pub use decoder::Decoder;
+
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -222,6 +226,28 @@ mod tests {
             prop_assert_eq!(back, event);
         }
 
+        /// One decoder reads all of them, so that what it remembers of one could spoil another.
+        #[test]
+        fn a_decoder_answers_as_decode_does(
+            events in proptest::collection::vec(event(), 1..20),
+            damage in proptest::collection::vec((0..400_usize, any::<u8>()), 20),
+        ) {
+            let mut decoder = Decoder::new();
+            for (event, (at, with)) in events.iter().zip(damage) {
+                let mut bytes = Vec::new();
+                encode(event, &mut bytes).unwrap();
+                let back = decoder.decode(&bytes).unwrap();
+                for ((_, a), (_, b)) in event.fields.iter().zip(back.fields.iter()) {
+                    prop_assert!(a.same_as(b), "{a:?} became {b:?}");
+                }
+                prop_assert_eq!(&back, event);
+                let at = at % bytes.len();
+                bytes[at] = with;
+                let answer = |read: Result<Event, DecodeError>| read.map_err(|e| e.to_string());
+                prop_assert_eq!(answer(decoder.decode(&bytes)), answer(decode(&bytes)));
+            }
+        }
+
         #[test]
         fn hostile_bytes_are_an_error(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
             prop_assert!(decode(&bytes).is_err());
@@ -252,6 +278,10 @@ mod tests {
             let text =
                 std::fs::read_to_string(format!("{directory}/event.v{version}.json")).unwrap();
             let event = decode(text.trim().as_bytes()).unwrap();
+            assert_eq!(
+                Decoder::new().decode(text.trim().as_bytes()).unwrap(),
+                event
+            );
             let mut again = Vec::new();
             encode(&event, &mut again).unwrap();
             let current =

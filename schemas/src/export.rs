@@ -22,7 +22,10 @@ pub fn typescript(directory: &Path) -> io::Result<()> {
         };
     }
     export!(
+        AgentSequences,
         CatalogAnswer,
+        ClaimSources,
+        ClaimedSources,
         ClientMessage,
         CreateToken,
         CreateUser,

@@ -7,21 +7,26 @@
 //! - [`position`]: an opaque place in the log
 //! - [`catalog`]: unit, kind and type of every metric
 //! - [`codec`]: the versioned JSON form in the log
+//! - [`dropped`]: events that declare what will never come
+//! - [`line_protocol`]: InfluxDB's form of points, written and read
 //! - [`time`]: instants, durations and how people write them
 //! - [`api`]: the shapes of the HTTP API
 
 pub mod api;
 pub mod catalog;
 pub mod codec;
+pub mod dropped;
 pub mod event;
 pub mod export;
 pub mod fields;
 pub mod limits;
+pub mod line_protocol;
 pub mod name;
 pub mod position;
 pub mod time;
 
 pub use catalog::{Catalog, MetricDef};
+pub use dropped::Dropped;
 pub use event::{Draft, Entity, EntityKey, Event, EventId, EventType, Identity, Labels};
 pub use fields::{FieldValue, Fields};
 pub use name::{Epoch, FieldName, SourceName};

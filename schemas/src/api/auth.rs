@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use crate::name::AgentName;
+
 /// What a user may do; each role may do all of the roles before it.
 #[derive(
     Clone,
@@ -174,6 +176,8 @@ pub struct TokenInfo {
     pub username: String,
     /// What it may do: at most what its user may.
     pub role: Role,
+    /// The agent whose events it ships: then it does nothing else.
+    pub agent: Option<String>,
     /// When it was made, RFC 3339.
     pub created: String,
     /// When it ends, RFC 3339; `null` for never.
@@ -201,6 +205,11 @@ pub struct CreateToken {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub expires_in: Option<String>,
+    /// The agent that it is for: it then ships that agent's events and does nothing else, whatever its role.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional, type = "string")]
+    #[schema(value_type = Option<String>)]
+    pub agent: Option<AgentName>,
 }
 
 /// A new API token with its secret, shown once.
@@ -208,6 +217,10 @@ pub struct CreateToken {
 pub struct CreatedToken {
     /// The secret for the `Authorization: Bearer` header; it is not stored and not shown again.
     pub token: String,
+    /// Of an agent: the command that enrols it, with the token in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub enrol: Option<String>,
     /// What it is.
     pub info: TokenInfo,
 }
