@@ -4,11 +4,14 @@ use schemas::{Draft, Epoch, Event, EventId, Identity, SourceName, codec, limits}
 
 use crate::{
     Outcome, Receipt, SequenceState,
-    sequence::{MAX_HOLES, Place, Sequence},
+    sequence::{Place, Sequence},
 };
 
 /// Most (source, epoch) pairs that one log knows.
 const MAX_SEQUENCES: usize = 100_000;
+/// Why a draft is refused that would be the first of one more.
+pub(crate) const FULL: &str =
+    "the log already knows 100000 sequences: send with a source and epoch that it knows";
 
 /// Decides which drafts enter the log and under which id: a transaction of many drafts that is kept or undone as a whole.
 #[derive(Debug)]
@@ -58,9 +61,7 @@ impl Admission {
         let known = self.changed.get(&key).or_else(|| self.kept.get(&key));
         let is_new = known.is_none();
         if is_new && self.kept.len() + self.added >= MAX_SEQUENCES {
-            return Err(Outcome::Refused(format!(
-                "the log already knows {MAX_SEQUENCES} sequences: send with a source and epoch that it knows"
-            )));
+            return Err(Outcome::Refused(FULL.to_owned()));
         }
         let unused = Sequence::default();
         let sequence = known.unwrap_or(&unused);
@@ -70,15 +71,9 @@ impl Admission {
             ));
         };
         match sequence.place(seq) {
-            Place::New => {}
+            // a refusal would be for good, and so that of every event that follows
+            Place::New | Place::TooManyHoles => {}
             Place::Taken => return Err(Outcome::Duplicate),
-            Place::TooManyHoles => {
-                return Err(Outcome::Refused(format!(
-                    "seq {seq} would leave more than {MAX_HOLES} holes in a sequence that has reached {}: \
-                     send what is missing first, in order",
-                    sequence.last()
-                )));
-            }
         }
         let event = draft.into_event(Identity {
             epoch: key.1.clone(),
@@ -106,6 +101,7 @@ impl Admission {
             self.added += usize::from(is_new);
         }
         if let Some(sequence) = self.changed.get_mut(&key) {
+            sequence.make_room(seq);
             sequence.take(seq);
         }
         Ok(event)
@@ -130,6 +126,44 @@ impl Admission {
         self.added = 0;
     }
 
+    /// Takes what another writer brought into the log.
+    pub(crate) fn learn(&mut self, source: &SourceName, epoch: &Epoch, seq: u64) {
+        let sequence = self
+            .kept
+            .entry((source.clone(), epoch.clone()))
+            .or_default();
+        if sequence.place(seq) != Place::Taken {
+            sequence.make_room(seq);
+            sequence.take(seq);
+        }
+    }
+
+    /// Gives an id back that was kept but did not come into the log.
+    pub(crate) fn give_back(&mut self, id: &EventId) {
+        let key = (id.source.clone(), id.identity.epoch.clone());
+        if let Some(sequence) = self.kept.get_mut(&key) {
+            sequence.give_back(id.identity.seq);
+        }
+    }
+
+    /// Forgets everything but what is given and what this log itself assigned: a seq is never assigned twice.
+    pub(crate) fn reset(&mut self, known: HashMap<(SourceName, Epoch), Sequence>) {
+        self.undo();
+        let own = &self.own_epoch;
+        self.kept.retain(|(_, epoch), _| epoch == own);
+        self.merge(known);
+    }
+
+    /// Takes what other writers brought into the log.
+    pub(crate) fn merge(&mut self, known: HashMap<(SourceName, Epoch), Sequence>) {
+        for (key, sequence) in known {
+            self.kept
+                .entry(key)
+                .and_modify(|kept| kept.join(&sequence))
+                .or_insert(sequence);
+        }
+    }
+
     /// Every sequence that was kept, by source and epoch.
     pub(crate) fn states(&self) -> Vec<SequenceState> {
         let mut states: Vec<_> = self
@@ -147,5 +181,71 @@ pub(crate) fn appended(event: &Event) -> Receipt {
     Receipt {
         id: Some(event.id()),
         outcome: Outcome::Appended,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use schemas::{
+        Entity, EventType, FieldValue, Fields, Timestamp,
+        name::{EntityId, EntityType, SourceKind},
+    };
+
+    use super::*;
+
+    fn draft(epoch: &str, seq: u64) -> Draft {
+        let mut fields = Fields::new();
+        fields.set("value", FieldValue::I64(1));
+        Draft {
+            source: SourceName::new("nas").unwrap(),
+            kind: SourceKind::new("push").unwrap(),
+            agent: None,
+            event_type: EventType::Sample,
+            time: Timestamp::now(),
+            entity: Entity::new(EntityType::new("t").unwrap(), EntityId::new("i").unwrap()),
+            fields,
+            identity: Some(Identity {
+                epoch: Epoch::new(epoch).unwrap(),
+                seq,
+            }),
+        }
+    }
+
+    fn enter(admission: &mut Admission, draft: Draft) {
+        admission.admit(draft, &mut Vec::new()).unwrap();
+        admission.keep();
+    }
+
+    #[test]
+    fn a_source_with_many_holes_is_taken_on() {
+        let mut admission = Admission::new(Epoch::new("own").unwrap());
+        for n in 1..3000 {
+            enter(&mut admission, draft("e1", n * 2));
+        }
+        let states = admission.states();
+        assert_eq!(states[0].last_seq, 5998);
+        assert_eq!(states[0].holes.len(), crate::MAX_HOLES);
+        assert_eq!(states[0].holes.last(), Some(&(5997, 5997)));
+        let again = admission.admit(draft("e1", 5998), &mut Vec::new());
+        assert_eq!(again.unwrap_err().outcome, Outcome::Duplicate);
+        enter(&mut admission, draft("e1", 5997));
+    }
+
+    #[test]
+    fn one_more_sequence_than_there_may_be_is_refused_for_now() {
+        let mut admission = Admission::new(Epoch::new("own").unwrap());
+        let source = SourceName::new("nas").unwrap();
+        for n in 0..MAX_SEQUENCES {
+            let epoch = Epoch::new(format!("e{n}")).unwrap();
+            admission.restore(source.clone(), epoch, Sequence::default());
+        }
+        let refused = admission
+            .admit(draft("new", 1), &mut Vec::new())
+            .unwrap_err();
+        assert!(refused.outcome.is_for_now(), "{refused:?}");
+        assert!(FULL.contains(&MAX_SEQUENCES.to_string()));
+        let huge = Outcome::Refused("it is too large".to_owned());
+        assert!(!huge.is_for_now() && !Outcome::Duplicate.is_for_now());
+        enter(&mut admission, draft("e7", 1));
     }
 }

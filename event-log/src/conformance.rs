@@ -4,6 +4,7 @@
 //!
 //! ```ignore
 //! event_log::conformance!(embedded, Directory::new());
+//! event_log::fleet_conformance!(fleet, Shared::new());
 //! ```
 
 #![expect(
@@ -14,12 +15,14 @@
 )]
 
 mod append;
+mod fleet;
 mod letters;
 mod lifecycle;
 mod read;
 mod retention;
 
 pub use append::*;
+pub use fleet::*;
 pub use letters::*;
 pub use lifecycle::*;
 pub use read::*;
@@ -46,10 +49,10 @@ pub trait Fixture: Send {
 }
 
 macro_rules! laws {
-    ($d:tt $($law:ident)*) => {
-        /// Makes a module with one test for each law: `conformance!(name, fixture)`.
+    ($d:tt $macro_name:ident $($law:ident)*) => {
+        /// Makes a module with one test for each law, of a name and a fixture.
         #[macro_export]
-        macro_rules! conformance {
+        macro_rules! $macro_name {
             ($d name:ident, $d fixture:expr) => {
                 mod $d name {
                     #[expect(unused_imports, reason = "a fixture may stand in the module itself")]
@@ -66,7 +69,7 @@ macro_rules! laws {
     };
 }
 
-laws! { $
+laws! { $ conformance
     events_of_a_source_keep_their_order
     an_id_enters_once
     concurrent_appends_of_one_id_enter_once
@@ -88,9 +91,21 @@ laws! { $
     offsets_are_never_used_twice
     consumers_are_remembered
     dead_letters_are_kept_once
+    resolved_dead_letters_are_gone
     reopening_keeps_everything
     close_makes_durable_what_waits
     a_grouped_append_answers_in_time
+}
+
+laws! { $ fleet_conformance
+    each_record_goes_to_one_member
+    groups_do_not_concern_each_other
+    what_is_done_is_remembered
+    a_revoked_partition_waits_for_its_holder
+    a_rebalance_loses_nothing
+    what_is_gone_is_told
+    a_member_may_begin_elsewhere
+    a_paused_partition_waits
 }
 
 fn source(name: &str) -> SourceName {

@@ -22,6 +22,7 @@ mod tail;
 mod upkeep;
 mod writer;
 
+pub(crate) use command::weight;
 pub use metrics::Metrics;
 pub use open::OpenError;
 
@@ -40,14 +41,14 @@ use schemas::{Draft, Position, Timestamp};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use self::{
-    command::{Command, Reply, Work, weight},
+    command::{Command, Reply, Work},
     readers::Readers,
     shared::{Shared, Status},
     store::Store,
 };
 use crate::{
-    AppendError, Appended, Batch, Bounds, Capabilities, DeadLetter, EventLog, ReadError, ReadQuery,
-    Retention, SequenceState, Urgency,
+    AppendError, Appended, Batch, Bounds, Capabilities, DeadLetter, EventLog, LetterId, ReadError,
+    ReadQuery, Retention, SequenceState, Urgency,
 };
 
 /// Most commands that wait for the writer.
@@ -308,6 +309,14 @@ impl EventLog for Embedded {
             .map(|letter| letter.bytes.len() + letter.message.len() + 256)
             .sum();
         self.ask(bytes / 1024, |reply| Work::PutDeadLetters {
+            letters,
+            reply,
+        })
+        .await
+    }
+
+    async fn resolve_dead_letters(&self, letters: Vec<LetterId>) -> Result<(), AppendError> {
+        self.ask(letters.len() / 4, |reply| Work::ResolveDeadLetters {
             letters,
             reply,
         })

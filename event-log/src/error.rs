@@ -51,9 +51,18 @@ pub enum ReadError {
     /// The log cannot be read.
     #[error("the event log at {path} cannot be read: {cause}")]
     Failed {
-        /// The file.
+        /// The file or server.
         path: String,
         /// What failed.
         cause: String,
+        /// Whether the same read may succeed later: a server does not answer now, while a broken file stays broken.
+        passes: bool,
     },
+}
+
+impl ReadError {
+    /// Whether the same read may succeed later without a restart.
+    pub const fn is_transient(&self) -> bool {
+        matches!(self, Self::Failed { passes: true, .. })
+    }
 }

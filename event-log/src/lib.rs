@@ -12,18 +12,28 @@
 mod admission;
 #[cfg(feature = "conformance")]
 pub mod conformance;
+mod destination;
 pub mod embedded;
 mod error;
 mod filter;
+mod fleet;
+pub mod http;
+pub mod kafka;
 mod memory;
 mod record;
 mod sequence;
 
+pub use destination::{
+    Claims, Destination, DestinationError, ForeignSource, LogDestination, Refusal, Taken,
+};
 pub use embedded::Embedded;
 pub use error::{AppendError, ReadError};
 pub use filter::Filter;
+pub use fleet::{Delivery, Fleet, Member};
+pub use kafka::Kafka;
 pub use memory::Memory;
-pub use record::{Batch, Body, DeadLetter, Record};
+pub use record::{Batch, Body, DeadLetter, LetterId, Record};
+pub use sequence::MAX_HOLES;
 
 use async_trait::async_trait;
 use schemas::{Draft, Epoch, EventId, Position, SourceName, Timestamp};
@@ -47,6 +57,14 @@ pub enum Outcome {
     Duplicate,
     /// The log cannot take it, and why; the others of the append are not concerned.
     Refused(String),
+}
+
+impl Outcome {
+    /// Whether it is refused only because the log knows as many sources and epochs as it can: whoever keeps the event may
+    /// send it again later.
+    pub fn is_for_now(&self) -> bool {
+        matches!(self, Self::Refused(why) if why == admission::FULL)
+    }
 }
 
 /// What became of one draft, under which id.
@@ -172,6 +190,10 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// Keeps what could not be used. Writing the same letter again (by partition, offset and field) changes nothing.
     async fn put_dead_letters(&self, letters: Vec<DeadLetter>) -> Result<(), AppendError>;
+
+    /// Forgets dead letters whose originals could be used after all. Those that are not there change nothing; one that is put
+    /// again later is there again.
+    async fn resolve_dead_letters(&self, letters: Vec<LetterId>) -> Result<(), AppendError>;
 
     /// Dead letters in the order of the log, after the first `skip`.
     async fn dead_letters(&self, skip: u64, limit: usize) -> Result<Vec<DeadLetter>, ReadError>;

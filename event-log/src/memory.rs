@@ -1,5 +1,8 @@
+mod group;
+mod member;
+
 use std::{
-    collections::{BTreeMap, VecDeque},
+    collections::{BTreeMap, HashMap, VecDeque},
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -11,9 +14,10 @@ use async_trait::async_trait;
 use schemas::{Draft, Epoch, Position, SourceName, Timestamp, codec};
 use tokio::sync::watch;
 
+use self::group::Group;
 use crate::{
-    AppendError, Appended, Batch, Body, Bounds, Capabilities, DeadLetter, EventLog, ReadError,
-    ReadQuery, Record, Retention, SequenceState, Urgency,
+    AppendError, Appended, Batch, Body, Bounds, Capabilities, DeadLetter, EventLog, LetterId,
+    ReadError, ReadQuery, Record, Retention, SequenceState, Urgency,
     admission::{Admission, appended},
 };
 
@@ -28,6 +32,8 @@ pub struct Memory {
 struct Shared {
     state: Mutex<State>,
     newest: watch::Sender<Position>,
+    /// How often members joined, left, or gave partitions back.
+    moved: watch::Sender<u64>,
 }
 
 #[derive(Default)]
@@ -68,7 +74,8 @@ struct State {
     logged: Timestamp,
     bytes: u64,
     consumers: BTreeMap<String, Position>,
-    letters: BTreeMap<(usize, u64, Option<String>), DeadLetter>,
+    letters: BTreeMap<LetterId, DeadLetter>,
+    groups: HashMap<String, Group>,
 }
 
 impl State {
@@ -156,8 +163,10 @@ impl Memory {
                     bytes: 0,
                     consumers: BTreeMap::new(),
                     letters: BTreeMap::new(),
+                    groups: HashMap::new(),
                 }),
                 newest: watch::Sender::new(Position::start(partitions)),
+                moved: watch::Sender::new(0),
             }),
             closed: AtomicBool::new(false),
         }
@@ -186,6 +195,21 @@ impl Memory {
         let partition = state.partition_of(source);
         state.push(partition, body, bytes.len());
         self.shared.newest.send_replace(state.newest());
+    }
+
+    /// Loses the records of a partition before an offset, whoever needs them, as a broken disk does.
+    pub fn lose(&self, partition: usize, before: u64) {
+        let mut state = self.state();
+        let mut lost = 0;
+        if let Some(partition) = state.partitions.get_mut(partition) {
+            while partition.first < before
+                && let Some((_, bytes)) = partition.records.pop_front()
+            {
+                partition.first += 1;
+                lost += bytes as u64;
+            }
+        }
+        state.bytes -= lost;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -341,10 +365,15 @@ impl EventLog for Memory {
     async fn put_dead_letters(&self, letters: Vec<DeadLetter>) -> Result<(), AppendError> {
         let mut state = self.writable()?;
         for letter in letters {
-            state
-                .letters
-                .entry((letter.partition, letter.offset, letter.field.clone()))
-                .or_insert(letter);
+            state.letters.entry(letter.id()).or_insert(letter);
+        }
+        Ok(())
+    }
+
+    async fn resolve_dead_letters(&self, letters: Vec<LetterId>) -> Result<(), AppendError> {
+        let mut state = self.writable()?;
+        for letter in &letters {
+            state.letters.remove(letter);
         }
         Ok(())
     }

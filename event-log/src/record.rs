@@ -68,3 +68,25 @@ pub struct DeadLetter {
     /// The original as it stood in the log.
     pub bytes: Vec<u8>,
 }
+
+/// What names a dead letter.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
+pub struct LetterId {
+    /// Partition of the entry that could not be used.
+    pub partition: usize,
+    /// Place of that entry.
+    pub offset: u64,
+    /// The field that could not be used; none if it is the whole event.
+    pub field: Option<String>,
+}
+
+impl DeadLetter {
+    /// What names it.
+    pub fn id(&self) -> LetterId {
+        LetterId {
+            partition: self.partition,
+            offset: self.offset,
+            field: self.field.clone(),
+        }
+    }
+}

@@ -3,7 +3,7 @@ use schemas::{Epoch, SourceName};
 use crate::SequenceState;
 
 /// Most ranges of missing seqs that are remembered of one writer.
-pub(crate) const MAX_HOLES: usize = 1000;
+pub const MAX_HOLES: usize = 1000;
 
 /// Highest seq that may be: what a signed 64-bit integer holds.
 const MAX_SEQ: u64 = i64::MAX.unsigned_abs();
@@ -79,6 +79,74 @@ impl Sequence {
         }
     }
 
+    /// Closes what is missing longest, if a seq can be taken only so: a late event of that is then called a duplicate.
+    pub(crate) fn make_room(&mut self, seq: u64) {
+        if self.place(seq) != Place::TooManyHoles {
+            return;
+        }
+        match self.holes.first_mut() {
+            Some((from, to)) if (*from..=*to).contains(&seq) => *from = seq,
+            Some(_) => {
+                self.holes.remove(0);
+            }
+            None => {}
+        }
+    }
+
+    /// Gives a seq back that was taken but did not come to be.
+    pub(crate) fn give_back(&mut self, seq: u64) {
+        if self.place(seq) != Place::Taken || seq == 0 {
+            return;
+        }
+        let at = self.holes.partition_point(|&(_, to)| to < seq);
+        self.holes.insert(at, (seq, seq));
+        self.mend();
+    }
+
+    /// Takes all that another took.
+    pub(crate) fn join(&mut self, other: &Self) {
+        let last = self.last.max(other.last);
+        let missing = |sequence: &Self| {
+            let mut missing = sequence.holes.clone();
+            if sequence.last < last {
+                missing.push((sequence.last + 1, last));
+            }
+            missing
+        };
+        let (own, others) = (missing(self), missing(other));
+        let mut holes = Vec::new();
+        for &(from, to) in &own {
+            let begin = others.partition_point(|&(_, end)| end < from);
+            for &(other_from, other_to) in others.iter().skip(begin) {
+                if other_from > to {
+                    break;
+                }
+                holes.push((from.max(other_from), to.min(other_to)));
+            }
+        }
+        // the oldest are closed, as they are one by one
+        holes.drain(..holes.len().saturating_sub(MAX_HOLES));
+        self.last = last;
+        self.holes = holes;
+    }
+
+    /// Joins holes that touch, and moves the end back over one that reaches it.
+    fn mend(&mut self) {
+        self.holes.dedup_by(|next, hole| {
+            let touch = hole.1 + 1 == next.0;
+            if touch {
+                hole.1 = next.1;
+            }
+            touch
+        });
+        if let Some(&(from, to)) = self.holes.last()
+            && to >= self.last
+        {
+            self.last = from - 1;
+            self.holes.pop();
+        }
+    }
+
     /// The holes as they are stored: `3-5,9-9`.
     pub(crate) fn holes_text(&self) -> String {
         let ranges: Vec<String> = self
@@ -148,6 +216,40 @@ mod tests {
         }
     }
 
+    fn of(seqs: &BTreeSet<u64>) -> Sequence {
+        let mut sequence = Sequence::default();
+        for &seq in seqs {
+            sequence.take(seq);
+        }
+        sequence
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_given_back_was_never_there(
+            seqs in proptest::collection::btree_set(1..40_u64, 0..40),
+            back in proptest::collection::vec(1..40_u64, 0..40),
+        ) {
+            let mut sequence = of(&seqs);
+            let mut left = seqs;
+            for seq in back {
+                sequence.give_back(seq);
+                left.remove(&seq);
+                prop_assert_eq!(&sequence, &of(&left));
+            }
+        }
+
+        #[test]
+        fn joined_sequences_know_what_either_took(
+            a in proptest::collection::btree_set(1..50_u64, 0..40),
+            b in proptest::collection::btree_set(1..50_u64, 0..40),
+        ) {
+            let mut joined = of(&a);
+            joined.join(&of(&b));
+            prop_assert_eq!(joined, of(&(&a | &b)));
+        }
+    }
+
     #[test]
     fn holes_are_bounded() {
         let mut sequence = Sequence::default();
@@ -164,6 +266,36 @@ mod tests {
         );
         assert_eq!(sequence.place(1), Place::New, "it only shrinks a hole");
         assert_eq!(sequence.place(last + 1), Place::New);
+    }
+
+    #[test]
+    fn room_is_made_by_closing_the_oldest_hole() {
+        let mut sequence = Sequence::default();
+        for n in 1..=MAX_HOLES as u64 {
+            sequence.take(n * 10);
+        }
+        let last = sequence.last;
+        let mut split = sequence.clone();
+        split.make_room(5);
+        assert_eq!(split.place(5), Place::New, "the event itself still comes");
+        split.take(5);
+        assert_eq!(split.place(4), Place::Taken);
+        assert_eq!(split.place(6), Place::New);
+
+        let untouched = sequence.clone();
+        sequence.make_room(last + 1);
+        sequence.make_room(last);
+        assert_eq!(sequence, untouched, "only what needs room makes some");
+        sequence.make_room(15);
+        sequence.take(15);
+        assert_eq!(sequence.place(1), Place::Taken);
+        assert_eq!(sequence.place(14), Place::New);
+        sequence.make_room(last + 2);
+        sequence.take(last + 2);
+        assert_eq!(sequence.last, last + 2);
+        assert_eq!(sequence.holes.len(), MAX_HOLES);
+        let stored = Sequence::from_stored(sequence.last, &sequence.holes_text());
+        assert_eq!(stored, Some(sequence));
     }
 
     #[test]

@@ -52,3 +52,29 @@ pub async fn dead_letters_are_kept_once(fixture: &mut impl Fixture) {
     assert!(log.dead_letters(5, 2).await.unwrap().is_empty());
     log.close().await.unwrap();
 }
+
+/// A resolved letter is gone, also over a reopening; the others stay, and it may come again.
+pub async fn resolved_dead_letters_are_gone(fixture: &mut impl Fixture) {
+    let log = fixture.open().await;
+    let all = [
+        letter(0, 2, None),
+        letter(0, 7, None),
+        letter(0, 7, Some("a")),
+    ];
+    log.put_dead_letters(all.to_vec()).await.unwrap();
+    log.resolve_dead_letters(vec![all[1].id(), letter(0, 99, None).id()])
+        .await
+        .unwrap();
+    assert_eq!(log.dead_letter_count().await.unwrap(), 2);
+    log.close().await.unwrap();
+
+    let log = fixture.open().await;
+    assert_eq!(log.dead_letter_count().await.unwrap(), 2);
+    assert_eq!(
+        log.dead_letters(0, 10).await.unwrap(),
+        [all[0].clone(), all[2].clone()]
+    );
+    log.put_dead_letters(vec![all[1].clone()]).await.unwrap();
+    assert_eq!(log.dead_letters(0, 10).await.unwrap(), all);
+    log.close().await.unwrap();
+}

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use schemas::Draft;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
-use crate::{AppendError, Appended, DeadLetter, Retention, Urgency};
+use crate::{AppendError, Appended, DeadLetter, LetterId, Retention, Urgency};
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, AppendError>>;
 
@@ -30,6 +30,10 @@ pub(super) enum Work {
         letters: Vec<DeadLetter>,
         reply: Reply<()>,
     },
+    ResolveDeadLetters {
+        letters: Vec<LetterId>,
+        reply: Reply<()>,
+    },
     Trim {
         retention: Retention,
         reply: Reply<Trimmed>,
@@ -51,7 +55,7 @@ pub(super) struct Trimmed {
 pub(super) type Consumers = BTreeMap<String, u64>;
 
 /// How much of the queue an append takes, in KiB.
-pub(super) fn weight(drafts: &[Draft]) -> usize {
+pub(crate) fn weight(drafts: &[Draft]) -> usize {
     let bytes: usize = drafts
         .iter()
         .map(|draft| {

@@ -94,6 +94,7 @@ impl Shared {
         ReadError::Failed {
             path: self.path.display().to_string(),
             cause: cause.to_string(),
+            passes: false,
         }
     }
 

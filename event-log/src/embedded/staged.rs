@@ -5,9 +5,10 @@ use schemas::{Draft, Event, Timestamp};
 use super::{
     block::Lines,
     command::{Consumers, Reply},
+    letters::Change,
 };
 use crate::{
-    Appended, DeadLetter, Outcome,
+    Appended, Outcome,
     admission::{Admission, appended},
 };
 
@@ -19,7 +20,7 @@ pub(super) struct Staged {
     /// One for each line, with its length as JSON.
     pub(super) events: Vec<(Arc<Event>, usize)>,
     pub(super) consumers: Consumers,
-    pub(super) letters: Vec<DeadLetter>,
+    pub(super) letters: Vec<Change>,
     pub(super) duplicates: u64,
     pub(super) refused: u64,
     pub(super) answers: Vec<Answer>,

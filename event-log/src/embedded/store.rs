@@ -184,7 +184,7 @@ impl Store {
                     .prepare_cached("INSERT OR REPLACE INTO consumers VALUES (?1, ?2)")?
                     .execute(params![name, number::signed(*next)])?;
             }
-            letters::put(&transaction, &staged.letters, &mut meta)?;
+            letters::change(&transaction, &staged.letters, &mut meta)?;
             let changed = transaction
                 .prepare_cached(
                     "UPDATE meta SET next_offset = ?1, last_logged = ?2, dead_letters = ?3, dead_letter_bytes = ?4

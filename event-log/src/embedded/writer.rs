@@ -11,6 +11,7 @@ use tracing::{error, warn};
 use super::{
     command::{Command, Reply, Trimmed, Work},
     fault::WriteFault,
+    letters::Change,
     shared::{Shared, Status},
     staged::{Answer, Staged},
     store::Store,
@@ -77,7 +78,9 @@ impl Group {
                     Urgency::Grouped => GROUPED,
                 }
             }
-            Work::SetConsumer { .. } | Work::PutDeadLetters { .. } => SOON,
+            Work::SetConsumer { .. }
+            | Work::PutDeadLetters { .. }
+            | Work::ResolveDeadLetters { .. } => SOON,
             Work::Trim { .. } | Work::Close { .. } => Duration::ZERO,
         };
         let due = Instant::now() + wait;
@@ -154,7 +157,13 @@ impl Writer<'_> {
                     staged.answers.push(Answer::Done(reply));
                 }
                 Work::PutDeadLetters { letters, reply } => {
-                    staged.letters.extend(letters);
+                    staged.letters.extend(letters.into_iter().map(Change::Put));
+                    staged.answers.push(Answer::Done(reply));
+                }
+                Work::ResolveDeadLetters { letters, reply } => {
+                    staged
+                        .letters
+                        .extend(letters.into_iter().map(Change::Resolve));
                     staged.answers.push(Answer::Done(reply));
                 }
                 Work::Trim { retention, reply } => trims.push((retention, reply)),

@@ -3,7 +3,11 @@
 use std::{path::PathBuf, sync::Arc};
 
 use async_trait::async_trait;
-use event_log::{Embedded, EventLog, Memory, conformance::Fixture, embedded::Options};
+use event_log::{
+    Embedded, EventLog, Fleet, Memory,
+    conformance::{Fixture, FleetFixture},
+    embedded::Options,
+};
 use schemas::SourceName;
 use tempfile::TempDir;
 
@@ -56,6 +60,18 @@ impl Fixture for Kept {
     }
 }
 
+#[async_trait]
+impl FleetFixture for Kept {
+    async fn open(&mut self) -> (Arc<dyn EventLog>, Arc<dyn Fleet>) {
+        (Arc::new(self.0.reopen()), Arc::new(self.0.reopen()))
+    }
+
+    async fn lose(&mut self, partition: usize, before: u64) {
+        self.0.lose(partition, before);
+    }
+}
+
 event_log::conformance!(embedded, Directory::new());
 event_log::conformance!(memory, Kept(Memory::new(1)));
 event_log::conformance!(memory_of_three, Kept(Memory::new(3)));
+event_log::fleet_conformance!(memory_fleet_of_three, Kept(Memory::new(3)));

@@ -1,0 +1,392 @@
+//! Follows all partitions: what comes goes into the ledgers and the ring, and wakes who waits.
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, PoisonError, atomic::Ordering},
+    time::{Duration, Instant},
+};
+
+use rdkafka::{
+    Message, Offset, TopicPartitionList, config::FromClientConfigAndContext, consumer::Consumer,
+    error::KafkaError, types::RDKafkaErrorCode as Code,
+};
+use schemas::Position;
+use tracing::{debug, error, warn};
+
+use super::{
+    Inner, SEQUENCES,
+    client::{self, Context},
+    cluster::{Client, Extent, blocking, number, signed, unsigned},
+    error::{code, read, read_failed},
+    ledger::{self, Ledger, Mark},
+    record::{logged, record},
+    sequences, snapshot,
+    ticket::{Ticket, advance},
+};
+use crate::ReadError;
+
+/// Most records that are taken in at once.
+const TAKE: usize = 512;
+/// How long nothing may come though there is something.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How much is fetched ahead, in KiB.
+const MEMORY: usize = 2048;
+/// How often the beginnings of the partitions are looked up.
+const LOOK: Duration = Duration::from_mins(1);
+
+struct Follower {
+    consumer: Client,
+    /// Whether it must be looked whether the partitions still are what they were.
+    unsure: bool,
+    looked: Instant,
+}
+
+impl Follower {
+    fn open(inner: &Inner) -> Result<Self, KafkaError> {
+        let mut config = client::consumer(&inner.cluster.options, MEMORY);
+        config.set("fetch.wait.max.ms", "500");
+        let follower = Self {
+            consumer: Client::from_config_and_context(&config, Context::default())?,
+            unsure: false,
+            looked: Instant::now(),
+        };
+        follower.assign(inner)?;
+        Ok(follower)
+    }
+
+    fn assign(&self, inner: &Inner) -> Result<(), KafkaError> {
+        let mut list = TopicPartitionList::new();
+        let nexts: Vec<u64> = inner.view().ledgers.iter().map(|l| l.next).collect();
+        for (partition, next) in (0..).zip(nexts) {
+            list.add_partition_offset(&inner.topic, partition, Offset::Offset(signed(next)))?;
+        }
+        self.consumer.assign(&list)
+    }
+
+    /// Takes in what comes, waiting for the first of it. Returns how many records it was.
+    fn step(&mut self, inner: &Inner, wait: Duration) -> Result<usize, ReadError> {
+        self.look_after(inner)?;
+        let mut taken = Vec::new();
+        let mut wait = wait;
+        while taken.len() < TAKE {
+            match self.consumer.poll(wait) {
+                Some(Ok(message)) => taken.push(message),
+                Some(Err(e)) => {
+                    match code(&e) {
+                        Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => {
+                            self.unsure = true;
+                        }
+                        _ => debug!(error = %e, "following the event log"),
+                    }
+                    break;
+                }
+                None => break,
+            }
+            wait = Duration::ZERO;
+        }
+        let count = taken.len();
+        if count == 0 {
+            return Ok(0);
+        }
+        let mut ends = Vec::new();
+        let mut learned = Vec::new();
+        {
+            let mut view = inner.view();
+            for message in &taken {
+                let (partition, offset) = (message.partition(), unsigned(message.offset()));
+                let partition = usize::try_from(partition).unwrap_or(0);
+                let bytes = message.payload().unwrap_or_default();
+                let Some(ledger) = view.ledgers.get_mut(partition) else {
+                    continue;
+                };
+                if offset < ledger.next {
+                    continue;
+                }
+                ends.push((partition, offset + 1));
+                if !ledger.absorb(offset, bytes, logged(message)) {
+                    inner.metrics.echoes.inc();
+                } else if inner.follows() {
+                    let record = record(message);
+                    if let Some(event) = record.event() {
+                        learned.push((event.source.clone(), event.epoch.clone(), event.seq));
+                    }
+                    view.ring.push(record, bytes.len());
+                }
+            }
+        }
+        if !learned.is_empty() {
+            let mut intake = inner.writer.intake();
+            for (source, epoch, seq) in &learned {
+                intake.admission.learn(source, epoch, *seq);
+            }
+        }
+        advance(&inner.reached, ends.iter().copied());
+        advance(&inner.newest, ends.into_iter());
+        Ok(count)
+    }
+
+    /// Looks whether the partitions still are what they were, if there is a doubt.
+    fn look_after(&mut self, inner: &Inner) -> Result<(), ReadError> {
+        if inner.doubt.swap(false, Ordering::AcqRel) {
+            self.unsure = true;
+        }
+        if !self.unsure {
+            return Ok(());
+        }
+        mend(inner)?;
+        self.assign(inner)
+            .map_err(|e| read(inner.cluster.brokers(), "following", &e))?;
+        self.unsure = false;
+        Ok(())
+    }
+}
+
+/// Begins partitions anew that were cut short or made anew, and goes over what was trimmed. Blocks.
+fn mend(inner: &Inner) -> Result<(), ReadError> {
+    // what is known is taken first: what is appended meanwhile only moves the ends on
+    let marks: Vec<Mark> = inner.view().ledgers.iter().map(Ledger::mark).collect();
+    let newest = inner.newest.borrow().clone();
+    let extents = inner.extents()?;
+    let mut cut = Vec::new();
+    for (partition, (mark, extent)) in (0..).zip(marks.into_iter().zip(&extents)) {
+        let next = mark.next;
+        let is_shorter = extent.high < newest.offset(partition);
+        // one that was cut may have grown past its old end again
+        if is_shorter || !sequences::is_of(&inner.cluster, partition, mark, *extent)? {
+            cut.push(partition);
+        } else if next < extent.low {
+            warn!(
+                partition,
+                from = next,
+                to = extent.low,
+                "records went before they were followed"
+            );
+            let mut view = inner.view();
+            if let Some(ledger) = view.ledgers.get_mut(partition) {
+                ledger.skip_to(extent.low);
+            }
+            view.ring.reset(partition, extent.low);
+            drop(view);
+            advance(&inner.reached, std::iter::once((partition, extent.low)));
+        }
+    }
+    if cut.is_empty() {
+        return Ok(());
+    }
+    error!(
+        partitions = ?cut,
+        "the event log was cut short or made anew: what agents still hold for 24 hours they send again, the rest of what was cut is lost"
+    );
+    inner.metrics.rebuilt.inc_by(cut.len() as u64);
+    let wanted: Vec<_> = (0..)
+        .zip(extents.iter().copied())
+        .filter(|(partition, _)| cut.contains(partition))
+        .collect();
+    let beginnings = sequences::load(&inner.cluster, &wanted)?;
+    let mut view = inner.view();
+    for (partition, beginning) in cut.iter().zip(beginnings) {
+        view.reset(*partition, beginning);
+    }
+    let known = ledger::join(view.ledgers.iter());
+    let nexts: Vec<u64> = view.ledgers.iter().map(|l| l.next).collect();
+    drop(view);
+    inner.writer.intake().admission.reset(known);
+    let back = |position: &mut Position, to: &dyn Fn(usize) -> u64| {
+        let offsets = position.offsets().iter().copied();
+        let offsets = (0..).zip(offsets).map(|(partition, offset)| {
+            if cut.contains(&partition) {
+                to(partition)
+            } else {
+                offset
+            }
+        });
+        *position = Position::from_offsets(offsets.collect());
+    };
+    let next = |partition: usize| nexts.get(partition).copied().unwrap_or(0);
+    let high = |partition: usize| extents.get(partition).map_or(0, |e| e.high);
+    inner.reached.send_modify(|position| back(position, &next));
+    inner.newest.send_modify(|position| back(position, &high));
+    Ok(())
+}
+
+/// Starts the thread that follows until the log is closed.
+pub(super) fn start(inner: &Arc<Inner>) -> std::io::Result<std::thread::JoinHandle<()>> {
+    let inner = Arc::clone(inner);
+    std::thread::Builder::new()
+        .name("event-log-follow".to_owned())
+        .spawn(move || {
+            let ended = catch_unwind(AssertUnwindSafe(|| follow(&inner)));
+            inner.followed.store(false, Ordering::Release);
+            if ended.is_err() {
+                error!("what follows the event log panicked: it cannot be read until a restart");
+            }
+        })
+}
+
+fn follow(inner: &Inner) {
+    let mut follower = None;
+    while !inner.stop.is_cancelled() {
+        let stepped = match &mut follower {
+            None => match Follower::open(inner) {
+                Ok(opened) => {
+                    follower = Some(opened);
+                    Ok(0)
+                }
+                Err(e) => Err(read(inner.cluster.brokers(), "following", &e)),
+            },
+            Some(follower) => follower.step(inner, Duration::from_millis(100)),
+        };
+        if let Err(e) = stepped {
+            debug!(error = %e, "following the event log, will try again");
+            std::thread::sleep(Duration::from_millis(200));
+        }
+        save(inner, false);
+        inner.readers.tidy();
+        if let Some(follower) = &mut follower
+            && follower.looked.elapsed() > LOOK
+        {
+            follower.looked = Instant::now();
+            if let Err(e) = inner.extents() {
+                debug!(error = %e, "the ends of the partitions are not known");
+            }
+        }
+    }
+}
+
+/// Saves ledgers that are due; with `all`, those that changed.
+pub(super) fn save(inner: &Inner, all: bool) -> Vec<Arc<Ticket>> {
+    let due = inner.view().unsaved(all);
+    let mut tickets = Vec::new();
+    for partition in due {
+        let low = inner.low(partition);
+        let (slot, encoded) = {
+            let mut view = inner.view();
+            let Some(ledger) = view.ledgers.get_mut(partition) else {
+                continue;
+            };
+            ledger.tidy(low);
+            let encoded = snapshot::encode(ledger);
+            (view.slot(partition).unwrap_or(0), encoded)
+        };
+        match encoded {
+            Ok(bytes) => tickets.push(inner.writer.put_soon(
+                &inner.cluster.options.topic(SEQUENCES),
+                &sequences::key(partition, slot),
+                &bytes,
+            )),
+            Err(e) => warn!(partition, error = %e, "a snapshot of sequences cannot be made"),
+        }
+        inner.metrics.snapshots.inc();
+    }
+    tickets
+}
+
+/// Waits until everything that is in the log now is known here. Returns where the partitions begin and end.
+pub(super) async fn catch_up(inner: &Arc<Inner>) -> Result<Vec<Extent>, ReadError> {
+    // what is known is taken first: what is appended meanwhile only moves the ends on
+    let reached = inner.reached.borrow().clone();
+    let extents = {
+        let inner = Arc::clone(inner);
+        blocking(move || inner.extents()).await?
+    };
+    let is_shorter = |reached: &Position| {
+        let mut ends = (0..).zip(&extents);
+        ends.any(|(partition, extent)| extent.high < reached.offset(partition))
+    };
+    if is_shorter(&reached) {
+        if inner.follows() {
+            inner.doubt.store(true, Ordering::Release);
+            let mut reached = inner.reached.subscribe();
+            let noticed = reached.wait_for(|reached| !is_shorter(reached));
+            if tokio::time::timeout(PATIENCE, noticed).await.is_err() {
+                let cause = "it was cut short, and what is left cannot be read";
+                return Err(read_failed(inner.cluster.brokers(), cause));
+            }
+        } else {
+            let inner = Arc::clone(inner);
+            blocking(move || {
+                let _one = inner
+                    .catching
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner);
+                mend(&inner)
+            })
+            .await?;
+        }
+    }
+    advance(&inner.newest, (0..).zip(extents.iter().map(|e| e.high)));
+    let target = Position::from_offsets(extents.iter().map(|e| e.high).collect());
+    reach(inner, target).await?;
+    Ok(extents)
+}
+
+/// Waits until everything before a position is known here.
+pub(super) async fn reach(inner: &Arc<Inner>, target: Position) -> Result<(), ReadError> {
+    if inner.reached.borrow().reaches(&target) {
+        return Ok(());
+    }
+    if !inner.follows() {
+        let inner = Arc::clone(inner);
+        return blocking(move || once(&inner, &target)).await;
+    }
+    let mut reached = inner.reached.subscribe();
+    loop {
+        reached.mark_unchanged();
+        if reached.borrow().reaches(&target) {
+            return Ok(());
+        }
+        if inner.stop.is_cancelled() {
+            return Err(ReadError::Closed);
+        }
+        let heard = tokio::time::timeout(PATIENCE, reached.changed()).await;
+        if heard.is_err() || !inner.followed.load(Ordering::Acquire) {
+            return Err(read_failed(
+                inner.cluster.brokers(),
+                format!("its newest records did not come within {PATIENCE:?}"),
+            ));
+        }
+    }
+}
+
+/// Reads up to a position, for a handle that does not follow. Blocks.
+fn once(inner: &Inner, target: &Position) -> Result<(), ReadError> {
+    let _one = inner
+        .catching
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    if inner.reached.borrow().reaches(target) {
+        return Ok(());
+    }
+    mend(inner)?;
+    let mut follower = Follower::open(inner)
+        .map_err(|e| read(inner.cluster.brokers(), "reading what is new", &e))?;
+    let mut heard = Instant::now();
+    while !inner.reached.borrow().reaches(target) {
+        if inner.stop.is_cancelled() {
+            return Err(ReadError::Closed);
+        }
+        if follower.step(inner, Duration::from_millis(100))? > 0 {
+            heard = Instant::now();
+        } else if heard.elapsed() > PATIENCE {
+            let cause = format!("its newest records did not come within {PATIENCE:?}");
+            return Err(read_failed(inner.cluster.brokers(), cause));
+        }
+    }
+    let known = {
+        let view = inner.view();
+        ledger::join(view.ledgers.iter())
+    };
+    inner.writer.intake().admission.merge(known);
+    Ok(())
+}
+
+/// A list of one partition.
+pub(super) fn one(
+    topic: &str,
+    partition: usize,
+    offset: u64,
+) -> Result<TopicPartitionList, KafkaError> {
+    let mut list = TopicPartitionList::new();
+    list.add_partition_offset(topic, number(partition), Offset::Offset(signed(offset)))?;
+    Ok(list)
+}

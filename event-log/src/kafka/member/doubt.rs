@@ -1,0 +1,95 @@
+//! Partitions of which the client says that what was to be read next is not there.
+
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
+
+use rdkafka::consumer::Consumer;
+use tracing::{debug, warn};
+
+use super::{
+    super::{follower::one, sequences},
+    part::Part,
+    poller::Poller,
+};
+use crate::ReadError;
+
+/// How soon what could not be settled is looked at again.
+const AGAIN: Duration = Duration::from_millis(500);
+/// How long the ends of a partition are waited for.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The client reads none of them until it is settled where they go on.
+#[derive(Default)]
+pub(super) struct Doubt {
+    partitions: BTreeSet<usize>,
+    again: Option<Instant>,
+}
+
+impl Poller {
+    /// What is to be read next is gone from some partition: the client does not say from which.
+    pub(super) fn begin_to_doubt(&mut self) {
+        self.doubt.partitions.extend(self.parts.keys());
+    }
+
+    /// Finds out what was lost, and goes on after it; what cannot be found out now is tried again later.
+    pub(super) fn settle_doubt(&mut self) {
+        // while the group changes, taking and giving partitions would be taken for an answer to it
+        let waits = self.doubt.again.is_some_and(|at| Instant::now() < at);
+        if self.doubt.partitions.is_empty() || waits || self.pending.is_some() {
+            return;
+        }
+        for partition in std::mem::take(&mut self.doubt.partitions) {
+            if !self.parts.contains_key(&partition) {
+                continue;
+            }
+            if let Err(e) = self.settle(partition) {
+                debug!(partition, error = %e, "where it goes on is not known yet, will try again");
+                self.doubt.partitions.insert(partition);
+            }
+        }
+        self.doubt.again = Some(Instant::now() + AGAIN);
+    }
+
+    fn settle(&mut self, partition: usize) -> Result<(), ReadError> {
+        let extent = match self.inner.extents_of(&[partition], PATIENCE).pop() {
+            Some(extent) => extent?,
+            None => return Ok(()),
+        };
+        let Some(part) = self.parts.get_mut(&partition) else {
+            return Ok(());
+        };
+        let cluster = &self.inner.cluster;
+        let from = part.next;
+        // records before it were not the worker's to see
+        let seen = from.max(part.from());
+        let is_cut = from > extent.high
+            || !sequences::is_of(cluster, partition, part.ledger.mark(), extent)?;
+        if is_cut {
+            if let Some(beginning) = sequences::load(cluster, &[(partition, extent)])?.pop() {
+                *part = Part::new(extent.low, extent.high, beginning);
+                self.tell_lost(partition, seen, extent.low);
+            }
+        } else if from < extent.low {
+            // it is the log that it was
+            part.ledger.skip_to(extent.low);
+            part.next = extent.low;
+            if seen < extent.low {
+                self.tell_lost(partition, seen, extent.low);
+            }
+        }
+        let next = self.parts.get(&partition).map_or(extent.low, |p| p.next);
+        // also where nothing is lost: the client has stopped to read it
+        let failed = |e| {
+            let what = "going on after what is gone";
+            super::read(self.inner.cluster.brokers(), what, &e)
+        };
+        let list = one(&self.inner.topic, partition, next).map_err(failed)?;
+        if let Err(e) = self.consumer.incremental_unassign(&list) {
+            // it may be so already, from an attempt before
+            warn!(partition, error = %e, "going on after what is gone");
+        }
+        self.consumer.incremental_assign(&list).map_err(failed)
+    }
+}
