@@ -14,12 +14,14 @@
 
 mod counters;
 mod durability;
+mod partitions;
 mod past;
 mod ranges;
 mod windows;
 
 pub use counters::*;
 pub use durability::*;
+pub use partitions::*;
 pub use past::*;
 pub use ranges::*;
 pub use windows::*;

@@ -23,7 +23,7 @@ mod place;
 mod range;
 mod read;
 mod schema;
-mod sink;
+pub(crate) mod sink;
 mod state;
 mod values;
 mod writer;
@@ -45,10 +45,11 @@ pub use options::Options;
 
 use crate::{
     Capabilities, QueryError, RangeData, RangeQuery, Selection, StateData, Stats, TimeSeries,
-    WriteBatch, WriteError,
+    WriteBatch, WriteError, Written,
 };
 use read::Readers;
 use sink::Plan;
+pub(crate) use sink::within;
 use state::{Requests, State};
 use writer::Shared;
 
@@ -193,7 +194,7 @@ impl TimeSeries for Embedded {
         Ok(state.durable().cloned())
     }
 
-    async fn write(&self, batch: WriteBatch) -> Result<(), WriteError> {
+    async fn write(&self, batch: WriteBatch) -> Result<Written, WriteError> {
         if self.is_read_only() {
             return Err(WriteError::Closed);
         }
@@ -209,7 +210,7 @@ impl TimeSeries for Embedded {
                     if due {
                         self.shared.ask(|requests| requests.nudge = true);
                     }
-                    return Ok(());
+                    return Ok(Written::default());
                 }
             }
             self.flush_now().await?;

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 /// Why a batch was not taken.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum WriteError {
@@ -8,6 +10,25 @@ pub enum WriteError {
     DiskFull {
         /// The file that could not grow.
         path: String,
+    },
+    /// The server does not take it now: it is down, overloaded or says when to come again.
+    #[error("the time-series store at {server} takes nothing now: {cause}")]
+    Unavailable {
+        /// The server.
+        server: String,
+        /// What it answered, or why it did not.
+        cause: String,
+        /// How long it asks to be left alone.
+        retry_after: Option<Duration>,
+    },
+    /// The server refuses us until a person changes its or our configuration. Trying again slowly makes sense: that person
+    /// may do so without a restart.
+    #[error("the time-series store at {server} refuses every write: {cause}")]
+    Misconfigured {
+        /// The server.
+        server: String,
+        /// What is wrong, by name, and what to do.
+        cause: String,
     },
     /// It was closed: the process stops.
     #[error("the time-series store is closed")]
@@ -25,7 +46,23 @@ pub enum WriteError {
 impl WriteError {
     /// Whether the same batch may succeed later without a restart.
     pub const fn is_transient(&self) -> bool {
-        matches!(self, Self::DiskFull { .. })
+        matches!(
+            self,
+            Self::DiskFull { .. } | Self::Unavailable { .. } | Self::Misconfigured { .. }
+        )
+    }
+
+    /// Whether a person must act before the same batch can succeed: say it loudly and try again slowly.
+    pub const fn needs_a_person(&self) -> bool {
+        !matches!(self, Self::Unavailable { .. } | Self::Closed)
+    }
+
+    /// How long to wait at least before the same batch is tried again.
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Unavailable { retry_after, .. } => *retry_after,
+            _ => None,
+        }
     }
 }
 

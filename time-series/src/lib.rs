@@ -14,12 +14,14 @@ pub mod conformance;
 mod counter;
 pub mod embedded;
 mod error;
+pub mod influxdb;
 pub mod memory;
 mod query;
 mod window;
 
 pub use embedded::Embedded;
 pub use error::{QueryError, WriteError};
+pub use influxdb::Influxdb;
 pub use memory::Memory;
 pub use query::{CalendarUnit, RangeData, RangeQuery, Selection, Series, Step};
 
@@ -56,6 +58,22 @@ pub struct WriteBatch {
     pub points: Vec<Point>,
     /// Everything before it is in the store when this batch is.
     pub position: Position,
+}
+
+/// A point, or one field of it, that the store refuses for good, and why.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Refused {
+    /// Its place in the batch.
+    pub index: usize,
+    /// In the store's own words.
+    pub why: String,
+}
+
+/// What became of a batch: everything of it is in the store but what was refused.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Written {
+    /// What was not taken; trying again would change nothing.
+    pub refused: Vec<Refused>,
 }
 
 /// The newest value of one field.
@@ -115,6 +133,30 @@ pub struct Capabilities {
     pub exact_positions: bool,
 }
 
+/// A store that many workers write, each some partitions of the log.
+///
+/// Several writes may wait at a time, also of one partition; points of one entity are stored in the order of the calls.
+#[async_trait]
+pub trait PartitionedStore: TimeSeries {
+    /// Takes points of one partition and answers when they are durable; then remembers that everything before `next` of that
+    /// partition is in the store, if it is further than what it remembered.
+    ///
+    /// # Errors
+    /// The batch is not or only partly there; the same batch may be tried again if the error is transient.
+    async fn write_partition(
+        &self,
+        points: Vec<Point>,
+        partition: usize,
+        next: u64,
+    ) -> Result<Written, WriteError>;
+
+    /// Up to where a partition is in the store; none if nothing of it ever was.
+    async fn partition_position(&self, partition: usize) -> Result<Option<u64>, QueryError>;
+
+    /// Goes back or forward to a place of a partition that is not what the store remembers: the log was made anew or lost events.
+    async fn reset_partition(&self, partition: usize, next: u64) -> Result<(), WriteError>;
+}
+
 /// The port.
 #[async_trait]
 pub trait TimeSeries: Send + Sync + 'static {
@@ -128,12 +170,12 @@ pub trait TimeSeries: Send + Sync + 'static {
     /// The position up to which a crash loses nothing: the log must keep what comes after.
     async fn durable_position(&self) -> Result<Option<Position>, QueryError>;
 
-    /// Takes points and position together. Answers when they can be read; they are durable with [`TimeSeries::flush`] or when
+    /// Takes points and position together. What the store refuses for good is told in the answer, and is no error. Answers when they can be read; they are durable with [`TimeSeries::flush`] or when
     /// the store decides, and until then come from the log again.
     ///
     /// # Errors
     /// Nothing of the batch was taken; the same batch may be tried again if the error is transient.
-    async fn write(&self, batch: WriteBatch) -> Result<(), WriteError>;
+    async fn write(&self, batch: WriteBatch) -> Result<Written, WriteError>;
 
     /// Makes everything that was written durable, with its position.
     async fn flush(&self) -> Result<(), WriteError>;

@@ -15,8 +15,9 @@ use schemas::{
 };
 
 use crate::{
-    Capabilities, EntityState, Latest, QueryError, RangeData, RangeQuery, Selection, Series,
-    StateData, Stats, TimeSeries, WriteBatch, WriteError, window::Windows,
+    Capabilities, EntityState, Latest, PartitionedStore, Point, QueryError, RangeData, RangeQuery,
+    Selection, Series, StateData, Stats, TimeSeries, WriteBatch, WriteError, Written,
+    window::Windows,
 };
 
 /// One hour: how long before a range the sample may lie with which the first pair of a counter begins.
@@ -40,8 +41,61 @@ struct Entity {
 struct Inner {
     entities: BTreeMap<EntityKey, Entity>,
     types: BTreeMap<(EntityType, FieldName), ValueType>,
-    position: Option<Position>,
+    /// The next offset of every partition that something came of.
+    partitions: BTreeMap<usize, u64>,
     closed: bool,
+}
+
+impl Inner {
+    fn position(&self) -> Option<Position> {
+        let last = *self.partitions.last_key_value()?.0;
+        let next = |partition| self.partitions.get(&partition).copied().unwrap_or(0);
+        Some(Position::from_offsets((0..=last).map(next).collect()))
+    }
+
+    fn take(&mut self, points: Vec<Point>) {
+        for point in points {
+            let origin = Origin {
+                kind: point.kind,
+                agent: point.agent,
+                labels: point.labels,
+            };
+            for (name, value) in point.fields.iter() {
+                let of = (point.key.entity_type.clone(), name.clone());
+                self.types.entry(of).or_insert(match value {
+                    FieldValue::F64(_) => ValueType::Float,
+                    FieldValue::I64(_) | FieldValue::U64(_) => ValueType::Integer,
+                    FieldValue::Bool(_) => ValueType::Bool,
+                    FieldValue::Text(_) => ValueType::Text,
+                });
+            }
+            let entity = self.entities.entry(point.key).or_insert_with(|| Entity {
+                points: BTreeMap::new(),
+                newest: (point.time, origin.clone()),
+                latest: BTreeMap::new(),
+            });
+            if point.time >= entity.newest.0 {
+                entity.newest = (point.time, origin.clone());
+            }
+            for (name, value) in point.fields.iter() {
+                let latest = Latest {
+                    value: value.clone(),
+                    time: point.time,
+                };
+                match entity.latest.get_mut(name) {
+                    Some(known) if known.time > point.time => {}
+                    Some(known) => *known = latest,
+                    None => drop(entity.latest.insert(name.clone(), latest)),
+                }
+            }
+            let there = entity
+                .points
+                .entry(point.time)
+                .or_insert_with(|| (origin.clone(), Fields::new()));
+            there.0 = origin;
+            there.1.merge(point.fields);
+        }
+    }
 }
 
 /// A store that forgets everything when it is dropped.
@@ -249,61 +303,27 @@ impl TimeSeries for Memory {
     }
 
     async fn position(&self) -> Result<Option<Position>, QueryError> {
-        Ok(self.open()?.position.clone())
+        Ok(self.open()?.position())
     }
 
     async fn durable_position(&self) -> Result<Option<Position>, QueryError> {
-        Ok(self.open()?.position.clone())
+        Ok(self.open()?.position())
     }
 
-    async fn write(&self, batch: WriteBatch) -> Result<(), WriteError> {
+    async fn write(&self, batch: WriteBatch) -> Result<Written, WriteError> {
         let mut inner = self.lock();
         if inner.closed {
             return Err(WriteError::Closed);
         }
-        for point in batch.points {
-            let origin = Origin {
-                kind: point.kind,
-                agent: point.agent,
-                labels: point.labels,
-            };
-            for (name, value) in point.fields.iter() {
-                let of = (point.key.entity_type.clone(), name.clone());
-                inner.types.entry(of).or_insert(match value {
-                    FieldValue::F64(_) => ValueType::Float,
-                    FieldValue::I64(_) | FieldValue::U64(_) => ValueType::Integer,
-                    FieldValue::Bool(_) => ValueType::Bool,
-                    FieldValue::Text(_) => ValueType::Text,
-                });
-            }
-            let entity = inner.entities.entry(point.key).or_insert_with(|| Entity {
-                points: BTreeMap::new(),
-                newest: (point.time, origin.clone()),
-                latest: BTreeMap::new(),
-            });
-            if point.time >= entity.newest.0 {
-                entity.newest = (point.time, origin.clone());
-            }
-            for (name, value) in point.fields.iter() {
-                let latest = Latest {
-                    value: value.clone(),
-                    time: point.time,
-                };
-                match entity.latest.get_mut(name) {
-                    Some(known) if known.time > point.time => {}
-                    Some(known) => *known = latest,
-                    None => drop(entity.latest.insert(name.clone(), latest)),
-                }
-            }
-            let there = entity
-                .points
-                .entry(point.time)
-                .or_insert_with(|| (origin.clone(), Fields::new()));
-            there.0 = origin;
-            there.1.merge(point.fields);
-        }
-        inner.position = Some(batch.position);
-        Ok(())
+        inner.take(batch.points);
+        inner.partitions = batch
+            .position
+            .offsets()
+            .iter()
+            .copied()
+            .enumerate()
+            .collect();
+        Ok(Written::default())
     }
 
     async fn flush(&self) -> Result<(), WriteError> {
@@ -336,7 +356,7 @@ impl TimeSeries for Memory {
         let values = series.iter().map(|series| series.values.len()).sum();
         refuse(what, values, query.max_values)?;
         Ok(RangeData {
-            position: inner.position.clone().unwrap_or(Position::start(1)),
+            position: inner.position().unwrap_or(Position::start(1)),
             tier: "raw",
             series,
         })
@@ -385,7 +405,7 @@ impl TimeSeries for Memory {
             })
             .collect();
         Ok(StateData {
-            position: inner.position.clone().unwrap_or(Position::start(1)),
+            position: inner.position().unwrap_or(Position::start(1)),
             entities,
         })
     }
@@ -427,6 +447,38 @@ impl TimeSeries for Memory {
 
     async fn close(&self) -> Result<(), WriteError> {
         self.lock().closed = true;
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl PartitionedStore for Memory {
+    async fn write_partition(
+        &self,
+        points: Vec<Point>,
+        partition: usize,
+        next: u64,
+    ) -> Result<Written, WriteError> {
+        let mut inner = self.lock();
+        if inner.closed {
+            return Err(WriteError::Closed);
+        }
+        inner.take(points);
+        let there = inner.partitions.entry(partition).or_default();
+        *there = next.max(*there);
+        Ok(Written::default())
+    }
+
+    async fn partition_position(&self, partition: usize) -> Result<Option<u64>, QueryError> {
+        Ok(self.open()?.partitions.get(&partition).copied())
+    }
+
+    async fn reset_partition(&self, partition: usize, next: u64) -> Result<(), WriteError> {
+        let mut inner = self.lock();
+        if inner.closed {
+            return Err(WriteError::Closed);
+        }
+        inner.partitions.insert(partition, next);
         Ok(())
     }
 }

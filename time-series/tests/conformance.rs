@@ -4,13 +4,28 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use time_series::{Embedded, Memory, TimeSeries, conformance::Harness, embedded::Options};
+use time_series::{
+    Embedded, Memory, PartitionedStore, TimeSeries,
+    conformance::{Harness, PartitionedHarness},
+    embedded::Options,
+};
 
 struct InMemory;
 
 #[async_trait]
 impl Harness for InMemory {
     async fn open(&self) -> Arc<dyn TimeSeries> {
+        Arc::new(Memory::new())
+    }
+
+    fn keeps(&self) -> bool {
+        false
+    }
+}
+
+#[async_trait]
+impl PartitionedHarness for InMemory {
+    async fn open(&self) -> Arc<dyn PartitionedStore> {
         Arc::new(Memory::new())
     }
 
@@ -59,6 +74,7 @@ impl Harness for OnDisk {
 mod memory {
     use super::InMemory;
     time_series::conformance!(InMemory);
+    time_series::partitioned_conformance!(InMemory);
 }
 
 mod embedded {

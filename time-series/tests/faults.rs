@@ -279,7 +279,7 @@ async fn a_full_disk_refuses_more_and_loses_nothing() {
             })
             .collect();
         match store.write(batch(taken + 1, points)).await {
-            Ok(()) => taken += 1,
+            Ok(_) => taken += 1,
             Err(error) => break error,
         }
         assert!(taken < 1000, "the disk never was full");

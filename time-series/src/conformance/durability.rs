@@ -219,8 +219,8 @@ pub async fn closing_answers_everybody(harness: &dyn Harness) {
                     position: position(offset),
                 };
                 let written = match store.write(batch).await {
-                    Ok(()) => store.flush().await,
-                    refused => refused,
+                    Ok(_) => store.flush().await,
+                    Err(refused) => Err(refused),
                 };
                 match written {
                     Ok(()) => tokio::task::yield_now().await,

@@ -13,8 +13,8 @@ use crate::{
 };
 
 /// What an answer may still hold.
-#[derive(Debug)]
-pub(super) struct Budget {
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
     series: usize,
     values: usize,
     max_series: usize,
@@ -23,7 +23,7 @@ pub(super) struct Budget {
 
 impl Budget {
     /// The limits of a query.
-    pub(super) const fn new(query: &RangeQuery) -> Self {
+    pub(crate) const fn new(query: &RangeQuery) -> Self {
         Self {
             series: 0,
             values: 0,
@@ -32,19 +32,19 @@ impl Budget {
         }
     }
 
-    fn series(&mut self) -> Result<(), QueryError> {
+    pub(crate) fn series(&mut self) -> Result<(), QueryError> {
         self.series += 1;
         within("series", self.series, self.max_series)
     }
 
-    fn values(&mut self, what: &'static str, more: usize) -> Result<(), QueryError> {
+    pub(crate) fn values(&mut self, what: &'static str, more: usize) -> Result<(), QueryError> {
         self.values += more;
         within(what, self.values, self.max_values)
     }
 }
 
 /// Refuses what is above its limit.
-pub(super) fn within(what: &'static str, asked: usize, limit: usize) -> Result<(), QueryError> {
+pub(crate) fn within(what: &'static str, asked: usize, limit: usize) -> Result<(), QueryError> {
     if asked <= limit {
         return Ok(());
     }
@@ -57,19 +57,19 @@ pub(super) fn within(what: &'static str, asked: usize, limit: usize) -> Result<(
 
 /// What is asked of every field.
 #[derive(Debug)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// Begin, inclusive.
-    pub(super) from: i64,
+    pub(crate) from: i64,
     /// End, exclusive.
-    pub(super) to: i64,
+    pub(crate) to: i64,
     /// Begin of what must be read.
-    pub(super) scan_from: i64,
+    pub(crate) scan_from: i64,
     /// None when raw.
-    pub(super) windows: Option<Windows>,
+    pub(crate) windows: Option<Windows>,
     /// In order, each once.
-    pub(super) aggs: Vec<Agg>,
+    pub(crate) aggs: Vec<Agg>,
     /// Whether rate or increase is among them.
-    pub(super) counts: bool,
+    pub(crate) counts: bool,
     simple: bool,
 }
 
@@ -78,7 +78,7 @@ impl Plan {
     ///
     /// # Errors
     /// It has more windows than the answer may have values.
-    pub(super) fn new(query: &RangeQuery) -> Result<Self, QueryError> {
+    pub(crate) fn new(query: &RangeQuery) -> Result<Self, QueryError> {
         let windows = Windows::new(query.from, query.to, query.step, query.max_values)?;
         let mut aggs = query.aggs.clone();
         aggs.sort_unstable();
@@ -102,7 +102,7 @@ impl Plan {
     }
 
     /// How many series one field becomes for certain.
-    pub(super) fn sure_series(&self) -> usize {
+    pub(crate) fn sure_series(&self) -> usize {
         match self.windows {
             None => 1,
             Some(_) => self
@@ -114,7 +114,7 @@ impl Plan {
     }
 
     /// The window that holds all of a span, if one does.
-    pub(super) fn window_over(&self, first: i64, last: i64) -> Option<usize> {
+    pub(crate) fn window_over(&self, first: i64, last: i64) -> Option<usize> {
         let windows = self.windows.as_ref()?;
         if first < self.from || last >= self.to {
             return None;
@@ -126,9 +126,9 @@ impl Plan {
 
 /// Takes the samples of one field in order of time.
 #[derive(Debug)]
-pub(super) struct Sink {
+pub(crate) struct Sink {
     /// The field.
-    pub(super) field: FieldName,
+    pub(crate) field: FieldName,
     times: Vec<i64>,
     raw: Vec<Option<FieldValue>>,
     window: Option<usize>,
@@ -140,7 +140,7 @@ pub(super) struct Sink {
 
 impl Sink {
     /// Nothing yet.
-    pub(super) fn new(field: FieldName, plan: &Plan) -> Self {
+    pub(crate) fn new(field: FieldName, plan: &Plan) -> Self {
         Self {
             field,
             times: Vec::new(),
@@ -251,6 +251,41 @@ impl Sink {
         Ok(())
     }
 
+    /// Takes one value.
+    pub(crate) fn add_one(
+        &mut self,
+        time: i64,
+        value: FieldValue,
+        plan: &Plan,
+        budget: &mut Budget,
+    ) -> Result<(), QueryError> {
+        let Some(windows) = &plan.windows else {
+            if self.times.is_empty() {
+                budget.series()?;
+            }
+            budget.values("samples", 1)?;
+            self.times.push(time);
+            self.raw.push(Some(value));
+            return Ok(());
+        };
+        if time >= plan.from {
+            if self.window.is_none() || time >= self.window_end {
+                self.enter(windows.find(time), windows, plan, budget)?;
+            }
+            if plan.simple {
+                self.accumulator.add(&value);
+            }
+        }
+        if let Some(reading) = plan.counts.then(|| Reading::of(&value)).flatten() {
+            if time < plan.from {
+                self.counter.begin(time, reading);
+            } else {
+                self.counter.add(time, reading);
+            }
+        }
+        Ok(())
+    }
+
     /// Takes a whole column that lies in one window, without its values. Whether that was possible.
     pub(super) fn absorb(
         &mut self,
@@ -310,7 +345,7 @@ impl Sink {
     }
 
     /// The series that came of it: times, aggregation, values.
-    pub(super) fn finish(
+    pub(crate) fn finish(
         mut self,
         plan: &Plan,
         budget: &mut Budget,
@@ -343,13 +378,13 @@ impl Sink {
 
 /// A series without its entity.
 #[derive(Debug)]
-pub(super) struct Finished {
+pub(crate) struct Finished {
     /// The field.
-    pub(super) field: FieldName,
+    pub(crate) field: FieldName,
     /// None when raw.
-    pub(super) agg: Option<Agg>,
+    pub(crate) agg: Option<Agg>,
     /// Times of samples or starts of windows.
-    pub(super) times: Arc<[i64]>,
+    pub(crate) times: Arc<[i64]>,
     /// A value for each.
-    pub(super) values: Vec<Option<FieldValue>>,
+    pub(crate) values: Vec<Option<FieldValue>>,
 }
