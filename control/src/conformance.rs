@@ -6,12 +6,14 @@
     reason = "a test suite says by panicking which law was broken"
 )]
 
+mod owners;
 mod sessions;
 mod tickets;
 mod tokens;
 mod upkeep;
 mod users;
 
+pub use owners::a_source_has_one_owner;
 pub use sessions::{
     a_change_of_the_user_ends_sessions, a_late_reuse_ends_the_session,
     a_login_that_was_overtaken_opens_nothing, a_session_ends_by_idleness_and_age,
@@ -54,6 +56,7 @@ macro_rules! conformance {
             tickets_end_with_their_owner,
             tokens_do_at_most_what_their_user_may,
             signing_keys_rotate,
+            a_source_has_one_owner,
             preferences_are_kept_and_bounded,
             the_audit_trail_is_newest_first_and_bounded,
         );
@@ -122,6 +125,7 @@ pub fn new_token(token: &TokenSecret, user: &str, role: Role) -> NewApiToken {
         name: "for tests".to_owned(),
         user: name(user),
         role,
+        agent: None,
         expires: Some(NOW.plus_millis(10 * MINUTE)),
     }
 }

@@ -3,9 +3,11 @@
 mod audit;
 mod keys;
 mod open;
+mod owners;
 mod preferences;
 mod sessions;
 mod setup;
+mod snapshot;
 mod tickets;
 mod tokens;
 mod users;
@@ -19,13 +21,15 @@ use std::{
 
 use async_trait::async_trait;
 use rusqlite::{Connection, ErrorCode, Transaction, TransactionBehavior};
-use schemas::Timestamp;
+use schemas::{SourceName, Timestamp, name::AgentName};
 use tokio::sync::Mutex;
 
 use crate::{
     ApiToken, AuditEntry, ControlStore, NewApiToken, NewSession, NewTicket, NewUser, OpenError,
     PasswordHash, Principal, Rotation, RotationRule, SecretHash, Session, SessionId, SetupError,
-    SigningKey, StoreError, TicketUse, TokenId, User, UserChange, UserError, Username, error,
+    SigningKey, SourceOwner, StoreError, TicketUse, TokenId, User, UserChange, UserError, Username,
+    error,
+    migrate::{RestoreError, Snapshot},
 };
 
 /// The control store in one SQLite file.
@@ -152,6 +156,20 @@ fn maybe_time(row: &rusqlite::Row<'_>, column: &str) -> rusqlite::Result<Option<
     Ok(row
         .get::<_, Option<i64>>(column)?
         .map(Timestamp::from_millis))
+}
+
+/// A column whose text, if there is one, has a meaning.
+fn maybe_parsed<T: std::str::FromStr>(
+    row: &rusqlite::Row<'_>,
+    column: &str,
+) -> rusqlite::Result<Option<T>>
+where
+    T::Err: fmt::Display,
+{
+    match row.get::<_, Option<String>>(column)? {
+        None => Ok(None),
+        Some(_) => parsed(row, column).map(Some),
+    }
 }
 
 /// A column whose text has a meaning.
@@ -319,6 +337,22 @@ impl ControlStore for Embedded {
             .await
     }
 
+    async fn source_owners(&self) -> Result<Vec<SourceOwner>, StoreError> {
+        self.read(owners::all).await
+    }
+
+    async fn claim_sources(
+        &self,
+        agent: &AgentName,
+        sources: &[SourceName],
+        take_over: bool,
+        now: Timestamp,
+    ) -> Result<Vec<SourceOwner>, UserError> {
+        let (agent, sources) = (agent.clone(), sources.to_vec());
+        self.write(move |t| owners::claim(t, &agent, &sources, take_over, now))
+            .await
+    }
+
     async fn signing_keys(&self, now: Timestamp) -> Result<Vec<SigningKey>, StoreError> {
         let keys = self.read(move |c| keys::good(c, now)).await?;
         if keys.iter().any(|key| key.retires.is_none()) {
@@ -358,6 +392,16 @@ impl ControlStore for Embedded {
 
     async fn audit(&self, limit: usize) -> Result<Vec<AuditEntry>, StoreError> {
         self.read(move |c| audit::newest(c, limit)).await
+    }
+
+    async fn snapshot(&self) -> Result<Snapshot, StoreError> {
+        self.read(snapshot::take).await
+    }
+
+    async fn restore(&self, snapshot: &Snapshot) -> Result<bool, RestoreError> {
+        let (store, snapshot) = (self.path.display().to_string(), snapshot.clone());
+        self.write(move |t| snapshot::put(t, &store, &snapshot))
+            .await
     }
 }
 

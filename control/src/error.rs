@@ -75,6 +75,15 @@ pub enum StoreError {
         /// Which store.
         store: String,
     },
+    /// The server of the store cannot be reached or answers too late: trying again makes sense. When the line was cut just
+    /// as a change was committed, the change may be stored.
+    #[error("control store `{store}` is not available: {cause}")]
+    Unavailable {
+        /// Which store.
+        store: String,
+        /// Why.
+        cause: String,
+    },
     /// Anything else; nothing of the change is stored.
     #[error("control store `{store}` failed: {cause}")]
     Failed {
@@ -127,6 +136,12 @@ pub enum UserError {
         /// The bound.
         limit: usize,
     },
+    /// A text has a character that not every store can hold.
+    #[error("{what} must not have a zero character")]
+    ZeroCharacter {
+        /// What has it.
+        what: &'static str,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -157,6 +172,13 @@ pub(crate) fn bounded(what: &'static str, text: &str, limit: usize) -> Result<()
     if text.is_empty() || text.len() > limit {
         return Err(UserError::Length { what, limit });
     }
+    without_zero(what, text)
+}
+
+fn without_zero(what: &'static str, text: &str) -> Result<(), UserError> {
+    if text.contains('\0') {
+        return Err(UserError::ZeroCharacter { what });
+    }
     Ok(())
 }
 
@@ -179,6 +201,7 @@ pub(crate) fn check_preferences(
                 limit: limits::PREFERENCE_VALUE,
             });
         }
+        without_zero("the value of a preference", value)?;
     }
     Ok(())
 }

@@ -20,7 +20,10 @@ mod embedded;
 mod error;
 mod key;
 pub mod limits;
+pub mod migrate;
+mod owner;
 pub mod password;
+pub mod postgres;
 mod secret;
 mod session;
 mod ticket;
@@ -32,6 +35,7 @@ pub use bootstrap::{BootstrapError, ensure_admin};
 pub use embedded::Embedded;
 pub use error::{OpenError, SetupError, StoreError, UserError};
 pub use key::SigningKey;
+pub use owner::SourceOwner;
 pub use password::{PasswordHash, Passwords};
 pub use secret::{SecretHash, random_id, random_secret};
 pub use session::{NewSession, Rotation, RotationRule, Session, SessionId};
@@ -42,7 +46,9 @@ pub use user::{InvalidUsername, NewUser, User, UserChange, Username};
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use schemas::Timestamp;
+use schemas::{SourceName, Timestamp, name::AgentName};
+
+use migrate::{RestoreError, Snapshot};
 
 /// The port.
 #[async_trait]
@@ -169,6 +175,22 @@ pub trait ControlStore: Send + Sync + 'static {
         user: Option<&Username>,
     ) -> Result<Option<Username>, StoreError>;
 
+    /// Which agent has which source, by source.
+    async fn source_owners(&self) -> Result<Vec<SourceOwner>, StoreError>;
+
+    /// Makes an agent the owner of sources that nobody has, and with `take_over` of all of them. Returns those that other
+    /// agents have and keep.
+    ///
+    /// # Errors
+    /// More sources would be owned than [`limits::OWNED_SOURCES`].
+    async fn claim_sources(
+        &self,
+        agent: &AgentName,
+        sources: &[SourceName],
+        take_over: bool,
+        now: Timestamp,
+    ) -> Result<Vec<SourceOwner>, UserError>;
+
     /// Keys that sign and verify access tokens, the one that signs first. The first call makes one.
     async fn signing_keys(&self, now: Timestamp) -> Result<Vec<SigningKey>, StoreError>;
 
@@ -197,4 +219,13 @@ pub trait ControlStore: Send + Sync + 'static {
 
     /// The newest audit entries, newest first.
     async fn audit(&self, limit: usize) -> Result<Vec<AuditEntry>, StoreError>;
+
+    /// All that is kept for good, as of one instant: for [`migrate::copy`].
+    async fn snapshot(&self) -> Result<Snapshot, StoreError>;
+
+    /// Puts a snapshot into an empty store, all of it or nothing; false when exactly that is there already.
+    ///
+    /// # Errors
+    /// The store has other content.
+    async fn restore(&self, snapshot: &Snapshot) -> Result<bool, RestoreError>;
 }

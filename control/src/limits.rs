@@ -16,6 +16,8 @@ pub const TICKETS_PER_OWNER: i64 = 64;
 pub const TOKENS_PER_USER: i64 = 100;
 /// Longest name of an API token, in bytes.
 pub const TOKEN_NAME: usize = 128;
+/// Most sources that have an owner.
+pub const OWNED_SOURCES: i64 = 10_000;
 /// Most preferences of one user.
 pub const PREFERENCES: usize = 64;
 /// Longest key of a preference, in bytes.

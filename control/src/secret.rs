@@ -19,6 +19,11 @@ impl SecretHash {
         Self::of(secret.expose_secret())
     }
 
+    /// From its 32 bytes, as they are stored.
+    pub(crate) fn from_stored(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
     /// Its 32 bytes, as they are stored.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0

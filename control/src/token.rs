@@ -1,6 +1,6 @@
 use std::{fmt, sync::Arc};
 
-use schemas::{Timestamp, api::Role};
+use schemas::{Timestamp, api::Role, name::AgentName};
 use secrecy::{ExposeSecret, SecretString};
 
 use crate::{SecretHash, random_id, random_secret, user::Username};
@@ -88,8 +88,10 @@ pub struct ApiToken {
     pub name: String,
     /// Whose it is.
     pub user: Username,
-    /// What it may do: the lesser of its own role and its user's.
+    /// What it may do: the lesser of its own role and its user's. Means nothing where there is an agent.
     pub role: Role,
+    /// The agent that it is for: then it ships that agent's events and does nothing else.
+    pub agent: Option<AgentName>,
     /// When it was made.
     pub created: Timestamp,
     /// When it ends.
@@ -111,6 +113,8 @@ pub struct NewApiToken {
     pub user: Username,
     /// What it may do.
     pub role: Role,
+    /// The agent that it is for.
+    pub agent: Option<AgentName>,
     /// When it ends.
     pub expires: Option<Timestamp>,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use schemas::api::Role;
+use schemas::{api::Role, name::AgentName};
 
 use super::{MINUTE, NOW, name, new_token, with_user};
 use crate::{ControlStore, SecretHash, TokenId, TokenSecret, UserChange, UserError};
@@ -24,6 +24,16 @@ pub async fn tokens_do_at_most_what_their_user_may(store: Arc<dyn ControlStore>)
         .await
         .unwrap();
     assert_eq!((made.role, made.last_used), (Role::Operator, None));
+
+    let agent = AgentName::new("nas").expect("a valid name");
+    let secret = TokenSecret::random().expect("randomness");
+    let mut new = new_token(&secret, "root", Role::Viewer);
+    new.agent = Some(agent.clone());
+    let made_for = store.create_api_token(new, NOW).await.unwrap();
+    assert_eq!(made_for.agent, Some(agent.clone()));
+    let found = store.api_token(&secret.id, None, NOW).await.unwrap();
+    assert_eq!(found.and_then(|token| token.agent), Some(agent));
+    store.revoke_api_token(&secret.id, None).await.unwrap();
 
     let good = store
         .api_token(&token.id, Some(&token.hash()), NOW)

@@ -1,4 +1,4 @@
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 
 use super::{Work, time};
 use crate::{AuditEntry, StoreError, limits};
@@ -26,15 +26,17 @@ pub(super) fn newest(connection: &Connection, limit: usize) -> rusqlite::Result<
     let limit = i64::try_from(limit).unwrap_or(limits::AUDIT_ENTRIES);
     connection
         .prepare_cached("SELECT * FROM audit ORDER BY id DESC LIMIT ?1")?
-        .query_map([limit], |row| {
-            Ok(AuditEntry {
-                time: time(row, "time")?,
-                actor: row.get("actor")?,
-                action: row.get("action")?,
-                target: row.get("target")?,
-                from: row.get("origin")?,
-                done: row.get("done")?,
-            })
-        })?
+        .query_map([limit], audit_row)?
         .collect()
+}
+
+pub(super) fn audit_row(row: &Row<'_>) -> rusqlite::Result<AuditEntry> {
+    Ok(AuditEntry {
+        time: time(row, "time")?,
+        actor: row.get("actor")?,
+        action: row.get("action")?,
+        target: row.get("target")?,
+        from: row.get("origin")?,
+        done: row.get("done")?,
+    })
 }

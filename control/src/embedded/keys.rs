@@ -1,4 +1,4 @@
-use rusqlite::{Connection, Transaction, params};
+use rusqlite::{Connection, Row, Transaction, params};
 use schemas::Timestamp;
 
 use super::{Failure, Work, maybe_time, time};
@@ -10,22 +10,24 @@ pub(super) fn good(connection: &Connection, now: Timestamp) -> rusqlite::Result<
             "SELECT id, secret, created, retires FROM signing_key
              WHERE retires IS NULL OR retires > ?1 ORDER BY number DESC",
         )?
-        .query_map([now.as_millis()], |row| {
-            SigningKey::new(
-                row.get("id")?,
-                row.get("secret")?,
-                time(row, "created")?,
-                maybe_time(row, "retires")?,
-            )
-            .ok_or_else(|| {
-                rusqlite::Error::FromSqlConversionFailure(
-                    1,
-                    rusqlite::types::Type::Blob,
-                    "a signing key is too short".into(),
-                )
-            })
-        })?
+        .query_map([now.as_millis()], key_row)?
         .collect()
+}
+
+pub(super) fn key_row(row: &Row<'_>) -> rusqlite::Result<SigningKey> {
+    SigningKey::new(
+        row.get("id")?,
+        row.get("secret")?,
+        time(row, "created")?,
+        maybe_time(row, "retires")?,
+    )
+    .ok_or_else(|| {
+        rusqlite::Error::FromSqlConversionFailure(
+            1,
+            rusqlite::types::Type::Blob,
+            "a signing key is too short".into(),
+        )
+    })
 }
 
 /// Makes the first key; another process may have been first.

@@ -13,8 +13,15 @@ use crate::error::OpenError;
 /// Marks the file as ours in its head: `HLct`.
 const APPLICATION_ID: i64 = 0x484c_6374;
 /// The newest form of the tables.
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 const SCHEMA: &str = include_str!("schema.sql");
+/// How the tables come from one form to the next; the first brings them to the second.
+const STEPS: &[&str] = &["ALTER TABLE api_token ADD COLUMN agent TEXT;
+     CREATE TABLE source_owner (
+         source TEXT PRIMARY KEY,
+         agent TEXT NOT NULL,
+         since INTEGER NOT NULL
+     ) STRICT, WITHOUT ROWID;"];
 /// How long another process may hold the write lock.
 const BUSY: Duration = Duration::from_secs(5);
 
@@ -103,7 +110,19 @@ fn prepare(path: &Path, connection: &mut Connection) -> Result<(), OpenError> {
             detail: found,
         });
     }
-    Ok(())
+    upgrade(connection).map_err(explained)
+}
+
+/// Brings older tables to the newest form, all or nothing.
+fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let (_, version, _) = head(&transaction)?;
+    let done = usize::try_from(version - 1).unwrap_or(0);
+    for step in STEPS.iter().skip(done) {
+        transaction.execute_batch(step)?;
+    }
+    transaction.pragma_update(None, "user_version", VERSION)?;
+    transaction.commit()
 }
 
 /// Application id, form, and number of tables.

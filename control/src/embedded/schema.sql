@@ -34,9 +34,17 @@ CREATE TABLE api_token (
     role TEXT NOT NULL CHECK (role IN ('viewer', 'operator', 'admin')),
     created INTEGER NOT NULL,
     expires INTEGER,
-    last_used INTEGER
+    last_used INTEGER,
+    agent TEXT
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX api_token_user ON api_token (user);
+
+-- which agent has a source
+CREATE TABLE source_owner (
+    source TEXT PRIMARY KEY,
+    agent TEXT NOT NULL,
+    since INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
 
 CREATE TABLE ticket (
     id INTEGER PRIMARY KEY AUTOINCREMENT,

@@ -19,6 +19,34 @@ async fn refused(path: PathBuf) -> String {
         .to_string()
 }
 
+/// A file of the first form, as an earlier release left it.
+#[tokio::test]
+async fn a_file_of_an_earlier_release_is_brought_to_the_newest_form() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("control.db");
+    let store = Embedded::open(&path).await.unwrap();
+    store
+        .create_user(
+            crate::conformance::new_user("root", Role::Admin),
+            Timestamp::now(),
+        )
+        .await
+        .unwrap();
+    drop(store);
+    let old = Connection::open(&path).unwrap();
+    old.execute_batch(
+        "DROP TABLE source_owner; ALTER TABLE api_token DROP COLUMN agent; PRAGMA user_version = 1;",
+    )
+    .unwrap();
+    drop(old);
+    for _ in 0..2 {
+        let store = Embedded::open(&path).await.unwrap();
+        assert_eq!(store.users().await.unwrap().len(), 1);
+        assert_eq!(store.api_tokens(None).await.unwrap(), []);
+        assert_eq!(store.source_owners().await.unwrap(), []);
+    }
+}
+
 #[tokio::test]
 async fn only_the_owner_may_read_the_file_and_its_log() {
     let directory = tempfile::tempdir().unwrap();

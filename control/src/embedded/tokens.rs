@@ -1,13 +1,13 @@
 use rusqlite::{Connection, OptionalExtension as _, Row, Transaction, params};
-use schemas::{Timestamp, api::Role};
+use schemas::{Timestamp, api::Role, name::AgentName};
 
-use super::{Work, maybe_time, parsed, time, users};
+use super::{Work, maybe_parsed, maybe_time, parsed, time, users};
 use crate::{
     ApiToken, NewApiToken, SecretHash, StoreError, TokenId, UserError, Username, error, limits,
 };
 
 const SELECT: &str = "SELECT t.id, t.name AS title, u.name AS user, t.role AS role, u.role AS most,
-     t.created, t.expires, t.last_used
+     t.agent, t.created, t.expires, t.last_used
      FROM api_token t JOIN user u ON u.id = t.user";
 
 fn token_row(row: &Row<'_>) -> rusqlite::Result<ApiToken> {
@@ -16,6 +16,7 @@ fn token_row(row: &Row<'_>) -> rusqlite::Result<ApiToken> {
         name: row.get("title")?,
         user: parsed(row, "user")?,
         role: parsed::<Role>(row, "role")?.min(parsed(row, "most")?),
+        agent: maybe_parsed(row, "agent")?,
         created: time(row, "created")?,
         expires: maybe_time(row, "expires")?,
         last_used: maybe_time(row, "last_used")?,
@@ -60,8 +61,8 @@ pub(super) fn create(t: &Transaction<'_>, new: &NewApiToken, now: Timestamp) -> 
         return Err(UserError::too_many("tokens of one user", limits::TOKENS_PER_USER).into());
     }
     t.execute(
-        "INSERT INTO api_token (id, hash, name, user, role, created, expires)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT INTO api_token (id, hash, name, user, role, created, expires, agent)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
         params![
             new.id.as_str(),
             new.hash.as_bytes(),
@@ -70,6 +71,7 @@ pub(super) fn create(t: &Transaction<'_>, new: &NewApiToken, now: Timestamp) -> 
             new.role.as_str(),
             now.as_millis(),
             new.expires.map(Timestamp::as_millis),
+            new.agent.as_ref().map(AgentName::as_str),
         ],
     )?;
     Ok(t.query_row(

@@ -27,9 +27,13 @@ fn user_row(row: &Row<'_>) -> rusqlite::Result<UserRow> {
 }
 
 pub(super) fn all(connection: &Connection) -> rusqlite::Result<Vec<User>> {
+    Ok(rows(connection)?.into_iter().map(|row| row.user).collect())
+}
+
+pub(super) fn rows(connection: &Connection) -> rusqlite::Result<Vec<UserRow>> {
     connection
         .prepare_cached("SELECT * FROM user ORDER BY name")?
-        .query_map([], |row| Ok(user_row(row)?.user))?
+        .query_map([], user_row)?
         .collect()
 }
 
