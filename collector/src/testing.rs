@@ -153,6 +153,13 @@ impl EventLog for Faulty {
         self.log.put_dead_letters(letters).await
     }
 
+    async fn resolve_dead_letters(
+        &self,
+        letters: Vec<event_log::LetterId>,
+    ) -> Result<(), AppendError> {
+        self.log.resolve_dead_letters(letters).await
+    }
+
     async fn dead_letters(&self, skip: u64, limit: usize) -> Result<Vec<DeadLetter>, ReadError> {
         self.log.dead_letters(skip, limit).await
     }

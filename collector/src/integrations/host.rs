@@ -47,6 +47,8 @@ pub(crate) struct Params {
     ignore_interfaces: Vec<String>,
     /// Also temperatures that the kernel asks of a drive, which keeps some drives from spinning down.
     drive_temperatures: bool,
+    /// Where the machine's `/` is seen from here: another place than `/` in a container.
+    root: String,
 }
 
 impl Default for Params {
@@ -57,6 +59,7 @@ impl Default for Params {
             ignore_mounts: Vec::new(),
             ignore_interfaces: vec!["lo".to_owned(), "veth*".to_owned()],
             drive_temperatures: false,
+            root: "/".to_owned(),
         }
     }
 }
@@ -89,6 +92,8 @@ impl Integration for Host {
 # ignore_interfaces = ["lo", "veth*"]
 # Also temperatures that the kernel asks of a drive (drivetemp), which keeps some drives from spinning down.
 # drive_temperatures = false
+# Where the machine's own `/` is seen from here, for a collector in a container: `/host` where it is mounted there.
+# root = "/"
 "#;
     type Params = Params;
 
@@ -104,6 +109,7 @@ impl Integration for Host {
                     "a duration of at least a second is wanted, such as `30s`",
                 )
             })?;
+        let root = filesystems::Root::new(&params.root).map_err(|e| OpenError::at("root", e))?;
         let unreadable =
             |e: sysinfo::Error| OpenError::at("", format!("this machine cannot be read: {e}"));
         let mut system = System::new().map_err(unreadable)?;
@@ -124,6 +130,7 @@ impl Integration for Host {
                 params.network_filesystems,
                 Patterns::new(params.ignore_mounts),
                 params.drive_temperatures,
+                root,
             )
             .map_err(unreadable)?,
         })

@@ -26,10 +26,8 @@ pub(super) struct Reading {
 impl Reading {
     /// Reads an answer. A container that does not run answers zeros, which is no reading.
     pub(super) fn of(stats: &ContainerStatsResponse) -> Option<Self> {
-        let read = stats.read.as_deref().unwrap_or_default();
-        if read.is_empty() || read.starts_with("0001-") {
-            return None;
-        }
+        let read = stats.read.filter(|read| read.year() > 1)?;
+        let millis = read.unix_timestamp_nanos().div_euclid(1_000_000);
         let cpu = stats.cpu_stats.as_ref().and_then(|cpu| {
             let usage = cpu.cpu_usage.as_ref()?;
             let cores = cpu.online_cpus.filter(|n| *n > 0).or_else(|| {
@@ -44,7 +42,7 @@ impl Reading {
         });
         let memory = stats.memory_stats.as_ref();
         Some(Self {
-            at: Timestamp::parse(read, Timestamp::now()).ok(),
+            at: i64::try_from(millis).ok().map(Timestamp::from_millis),
             cpu,
             memory_used: memory.and_then(memory_used),
             memory_limit: memory.and_then(|m| m.limit).filter(|limit| *limit > 0),

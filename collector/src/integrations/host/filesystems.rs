@@ -34,12 +34,49 @@ struct Mount {
     kind: String,
 }
 
+/// Where the machine's `/` is seen from here.
+///
+/// In a container it is what the machine's `/` is mounted on; what is mounted elsewhere is the container's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Root(String);
+
+impl Root {
+    /// Takes an absolute path.
+    ///
+    /// # Errors
+    /// It is none, with what to write.
+    pub(super) fn new(path: &str) -> Result<Self, String> {
+        if !path.starts_with('/') || path.split('/').any(|part| part == "..") {
+            return Err("an absolute path is wanted, such as `/host`".to_owned());
+        }
+        Ok(Self(path.trim_end_matches('/').to_owned()))
+    }
+
+    /// What the machine calls a place that is called `point` here; nothing where it is not the machine's.
+    fn inside(&self, point: &str) -> Option<String> {
+        match point.strip_prefix(self.0.as_str())? {
+            "" => Some("/".to_owned()),
+            inside if inside.starts_with('/') => Some(inside.to_owned()),
+            _ => None,
+        }
+    }
+
+    /// What a place of the machine is called here.
+    fn outside(&self, point: &str) -> String {
+        match (self.0.as_str(), point) {
+            ("", _) => point.to_owned(),
+            (root, "/") => root.to_owned(),
+            (root, _) => format!("{root}{point}"),
+        }
+    }
+}
+
 /// Reads all that are wanted. Blocks for as long as the slowest of them does.
-pub(super) fn read(network: bool, ignore: &Patterns) -> Vec<Disk> {
+pub(super) fn read(network: bool, ignore: &Patterns, root: &Root) -> Vec<Disk> {
     let transferred = transferred(&table("/proc/diskstats"));
-    choose(&table("/proc/self/mountinfo"), network, ignore)
+    choose(&table("/proc/self/mountinfo"), network, ignore, root)
         .into_iter()
-        .filter_map(|mount| measure(mount, &transferred))
+        .filter_map(|mount| measure(mount, &transferred, root))
         .collect()
 }
 
@@ -52,15 +89,15 @@ fn table(path: &str) -> String {
     }
 }
 
-fn measure(mount: Mount, transferred: &HashMap<String, (u64, u64)>) -> Option<Disk> {
-    let stat = rustix::fs::statvfs(mount.point.as_str()).ok()?;
+fn measure(mount: Mount, transferred: &HashMap<String, (u64, u64)>, root: &Root) -> Option<Disk> {
+    let stat = rustix::fs::statvfs(root.outside(&mount.point).as_str()).ok()?;
     let size = stat.f_blocks.saturating_mul(stat.f_frsize);
     if size == 0 {
         return None;
     }
     let name = mount.device.starts_with("/dev/").then(|| {
-        let real =
-            fs::canonicalize(&mount.device).unwrap_or_else(|_| Path::new(&mount.device).to_owned());
+        let real = fs::canonicalize(root.outside(&mount.device))
+            .unwrap_or_else(|_| Path::new(&mount.device).to_owned());
         real.file_name()
             .map(|name| name.to_string_lossy().into_owned())
     });
@@ -81,9 +118,13 @@ fn measure(mount: Mount, transferred: &HashMap<String, (u64, u64)>) -> Option<Di
 }
 
 /// The mounts that a person would call a disk, from the text of /proc/self/mountinfo: one for each device, by mount point.
-fn choose(mountinfo: &str, network: bool, ignore: &Patterns) -> Vec<Mount> {
+fn choose(mountinfo: &str, network: bool, ignore: &Patterns, root: &Root) -> Vec<Mount> {
     let mut by_device: HashMap<(String, String), Mount> = HashMap::new();
-    for mount in mountinfo.lines().filter_map(parse) {
+    for mut mount in mountinfo.lines().filter_map(parse) {
+        let Some(point) = root.inside(&mount.point) else {
+            continue;
+        };
+        mount.point = point;
         if !is_wanted(&mount, network) || ignore.matches(&mount.point) {
             continue;
         }
@@ -181,7 +222,7 @@ broken line
     fn one_disk_for_each_device_and_no_pseudo_file_systems() {
         let points = |network, ignore: &[&str]| -> Vec<String> {
             let ignore = Patterns::new(ignore.iter().map(ToString::to_string).collect());
-            choose(MOUNTS, network, &ignore)
+            choose(MOUNTS, network, &ignore, &Root::new("/").unwrap())
                 .into_iter()
                 .map(|m| m.point)
                 .collect()
@@ -191,6 +232,36 @@ broken line
             points(true, &["/tank*"]),
             ["/", "/home", "/mnt/cloud", "/mnt/nas"]
         );
+    }
+
+    /// What a container sees whose host is mounted on /host: its own root, what Docker binds into it, and the host's.
+    const IN_A_CONTAINER: &str = r"600 500 0:70 / / ro - overlay overlay ro
+601 600 254:0 /var/lib/docker/containers/a/hosts /etc/hosts rw - ext4 /dev/vda1 rw
+602 600 254:0 /var/lib/docker/volumes/spool/_data /data rw - ext4 /dev/vda1 rw
+603 600 254:0 / /host ro,relatime master:1 - ext4 /dev/vda1 rw
+604 603 0:45 /@home /host/home ro master:2 - btrfs /dev/sdb rw,subvol=/@home
+605 600 254:9 / /hosting ro - ext4 /dev/vdz rw
+";
+
+    #[test]
+    fn a_container_tells_the_disks_of_its_host_under_the_hosts_names() {
+        let none = Patterns::default();
+        let points = |root: &str| -> Vec<String> {
+            choose(IN_A_CONTAINER, false, &none, &Root::new(root).unwrap())
+                .into_iter()
+                .map(|m| m.point)
+                .collect()
+        };
+        assert_eq!(points("/host"), ["/", "/home"]);
+        assert_eq!(points("/host/"), ["/", "/home"]);
+        assert_eq!(points("/"), ["/data", "/host/home", "/hosting"]);
+        let host = Root::new("/host").unwrap();
+        assert_eq!(host.outside("/"), "/host");
+        assert_eq!(host.outside("/dev/mapper/a"), "/host/dev/mapper/a");
+        assert_eq!(Root::new("/").unwrap().outside("/dev/sda"), "/dev/sda");
+        for bad in ["", "host", "/a/../.."] {
+            assert!(Root::new(bad).is_err(), "{bad:?}");
+        }
     }
 
     #[test]
@@ -212,7 +283,7 @@ broken line
             "1 2 3 4 5 6 -",
         ] {
             assert!(
-                choose(text, true, &Patterns::default()).is_empty(),
+                choose(text, true, &Patterns::default(), &Root::new("/").unwrap()).is_empty(),
                 "{text:?}"
             );
         }

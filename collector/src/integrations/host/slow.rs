@@ -29,6 +29,7 @@ struct Readings {
     network_filesystems: bool,
     ignore_mounts: Patterns,
     drive_temperatures: bool,
+    root: filesystems::Root,
     sensors: Components,
     sensors_listed: Option<Instant>,
     disks: Vec<filesystems::Disk>,
@@ -40,6 +41,7 @@ impl SlowReader {
         network_filesystems: bool,
         ignore_mounts: Patterns,
         drive_temperatures: bool,
+        root: filesystems::Root,
     ) -> Result<Self, sysinfo::Error> {
         Ok(Self {
             interval,
@@ -48,6 +50,7 @@ impl SlowReader {
                 network_filesystems,
                 ignore_mounts,
                 drive_temperatures,
+                root,
                 sensors: Components::new()?,
                 sensors_listed: None,
                 disks: Vec::new(),
@@ -97,7 +100,7 @@ impl SlowReader {
 
 impl Readings {
     fn refresh(&mut self) {
-        self.disks = filesystems::read(self.network_filesystems, &self.ignore_mounts);
+        self.disks = filesystems::read(self.network_filesystems, &self.ignore_mounts, &self.root);
         if self
             .sensors_listed
             .is_none_or(|at| at.elapsed() >= LIST_SENSORS_EVERY)
