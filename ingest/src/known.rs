@@ -3,18 +3,26 @@ use std::{
     sync::Arc,
 };
 
-use schemas::{EntityKey, FieldName, Labels, SourceName};
+use schemas::{EntityKey, FieldName, Labels, SourceName, catalog::ValueType};
 
 /// Which entities a store knows, to bound how many one source may have and to share what rarely changes.
 #[derive(Debug, Default)]
 pub struct KnownEntities {
-    by_source: HashMap<SourceName, HashMap<EntityKey, Known>>,
+    entities: HashMap<EntityKey, Known>,
+    /// How many entities each source has.
+    counts: HashMap<SourceName, usize>,
+    /// Sources of which everything that the store holds was taken over.
+    warmed: HashSet<SourceName>,
+    /// How often the catalogue had been corrected when types were remembered.
+    corrections: u64,
 }
 
+/// One entity.
 #[derive(Debug, Default)]
-struct Known {
+pub(crate) struct Known {
     labels: Arc<Labels>,
-    fields: HashSet<FieldName>,
+    /// Sorted by name, as fields of events are; with the type once it was looked up.
+    pub(crate) fields: Vec<(FieldName, Option<ValueType>)>,
 }
 
 impl KnownEntities {
@@ -25,62 +33,71 @@ impl KnownEntities {
         labels: &Arc<Labels>,
         fields: impl IntoIterator<Item = FieldName>,
     ) {
-        let known = self
-            .by_source
-            .entry(key.source.clone())
-            .or_default()
-            .entry(key.clone())
-            .or_default();
-        known.labels = Arc::clone(labels);
-        known.fields.extend(fields);
-    }
-
-    /// Whether the entity is known, or may become known without the source having more than `limit`.
-    pub(crate) fn admit(&mut self, key: &EntityKey, limit: usize) -> bool {
-        let entities = self.by_source.entry(key.source.clone()).or_default();
-        if entities.contains_key(key) {
-            return true;
-        }
-        if entities.len() >= limit {
-            return false;
-        }
-        entities.insert(key.clone(), Known::default());
-        true
-    }
-
-    /// Whether the field is known, or may become known without its entity having more than `limit`.
-    pub(crate) fn admit_field(&mut self, key: &EntityKey, field: &FieldName, limit: usize) -> bool {
-        let Some(known) = self
-            .by_source
-            .get_mut(&key.source)
-            .and_then(|entities| entities.get_mut(key))
-        else {
-            return true;
+        let known = if self.entities.contains_key(key) {
+            self.entities.get_mut(key)
+        } else {
+            self.add(key)
         };
-        if known.fields.contains(field) {
-            return true;
+        let Some(known) = known else {
+            return;
+        };
+        known.labels = Arc::clone(labels);
+        for field in fields {
+            if let Err(place) = known.fields.binary_search_by(|(name, _)| name.cmp(&field)) {
+                known.fields.insert(place, (field, None));
+            }
         }
-        if known.fields.len() >= limit {
-            return false;
-        }
-        known.fields.insert(field.clone());
-        true
     }
 
-    /// One shared copy of an entity's labels as long as they stay the same.
-    pub(crate) fn share_labels(&mut self, key: &EntityKey, labels: &Labels) -> Arc<Labels> {
-        match self
-            .by_source
-            .get_mut(&key.source)
-            .and_then(|entities| entities.get_mut(key))
-        {
-            Some(known) => {
-                if *known.labels != *labels {
-                    known.labels = Arc::new(labels.clone());
-                }
-                Arc::clone(&known.labels)
-            }
-            None => Arc::new(labels.clone()),
+    fn add(&mut self, key: &EntityKey) -> Option<&mut Known> {
+        *self.counts.entry(key.source.clone()).or_default() += 1;
+        self.entities.insert(key.clone(), Known::default());
+        self.entities.get_mut(key)
+    }
+
+    /// Whether what the store holds of a source still has to be taken over.
+    pub(crate) fn lacks(&self, source: &SourceName) -> bool {
+        !self.warmed.contains(source)
+    }
+
+    /// What the store holds of a source was taken over.
+    pub(crate) fn warmed(&mut self, source: SourceName) {
+        self.warmed.insert(source);
+    }
+
+    /// Forgets remembered types if the catalogue was corrected since.
+    pub(crate) fn follow(&mut self, corrections: u64) {
+        if self.corrections == corrections {
+            return;
         }
+        self.corrections = corrections;
+        for known in self.entities.values_mut() {
+            for (_, value) in &mut known.fields {
+                *value = None;
+            }
+        }
+    }
+
+    /// The entity, if it is known or may become known without its source having more than `limit`.
+    pub(crate) fn admit(&mut self, key: &EntityKey, limit: usize) -> Option<&mut Known> {
+        // the borrow checker does not let one look-up do here
+        if self.entities.contains_key(key) {
+            return self.entities.get_mut(key);
+        }
+        let count = self.counts.get(&key.source).copied().unwrap_or(0);
+        if count >= limit {
+            return None;
+        }
+        self.add(key)
+    }
+}
+
+impl Known {
+    /// One shared copy of the labels as long as they stay the same.
+    pub(crate) fn share_labels(&mut self, labels: &Labels) -> Arc<Labels> {
+        if *self.labels != *labels {
+            self.labels = Arc::new(labels.clone());
+        }
+        Arc::clone(&self.labels)
     }
 }

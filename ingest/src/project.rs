@@ -1,8 +1,12 @@
 use event_log::{Body, DeadLetter, Record};
-use schemas::{Catalog, Event, FieldName, FieldValue, Fields, codec, limits};
+use schemas::{
+    Catalog, EntityKey, Event, FieldName, FieldValue, Fields,
+    catalog::{TypeConflict, type_of},
+    codec, limits,
+};
 use time_series::Point;
 
-use crate::known::KnownEntities;
+use crate::known::{Known, KnownEntities};
 
 /// What a store takes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,8 +68,9 @@ pub fn project(
         ..Projection::default()
     };
 
+    known.follow(catalog.corrections());
     let key = event.key();
-    if !known.admit(&key, limits.entities_per_source) {
+    let Some(entity) = known.admit(&key, limits.entities_per_source) else {
         return whole(
             "cardinality",
             format!(
@@ -73,7 +78,7 @@ pub fn project(
                 event.source, limits.entities_per_source
             ),
         );
-    }
+    };
     if let Some(keep) = limits.keep_millis
         && record.logged.since(event.time) > keep
     {
@@ -86,18 +91,7 @@ pub fn project(
         );
     }
 
-    let mut letters = Vec::new();
-    let mut fields = Fields::new();
-    for (name, value) in event.fields.iter() {
-        match use_field(event, &key, name, value, catalog, known, limits) {
-            Ok(value) => {
-                fields.set(name.clone(), value);
-            }
-            Err((reason, message)) => {
-                letters.push(letter(record, Some(name), reason, message, encoded(event)));
-            }
-        }
-    }
+    let (mut fields, letters) = use_fields(record, event, &key, catalog, entity, limits);
     if fields.is_empty() {
         return Projection {
             letters,
@@ -119,12 +113,11 @@ pub fn project(
     } else {
         event.time
     };
-    let labels = known.share_labels(&key, &event.entity.labels);
     let point = Point {
         key,
         kind: event.kind.clone(),
         agent: event.agent.clone(),
-        labels,
+        labels: entity.share_labels(&event.entity.labels),
         time,
         fields,
     };
@@ -135,13 +128,54 @@ pub fn project(
     }
 }
 
+/// The fields that can be used, in the types of the catalogue, and letters for the others.
+fn use_fields(
+    record: &Record,
+    event: &Event,
+    key: &EntityKey,
+    catalog: &Catalog,
+    entity: &mut Known,
+    limits: &Limits,
+) -> (Fields, Vec<DeadLetter>) {
+    // by far the most events have only known fields with values of their types: one walk along both, then one copy
+    if fits_as_it_is(event, entity, limits) {
+        return (event.fields.clone(), Vec::new());
+    }
+    let mut letters = Vec::new();
+    let mut fields = Fields::new();
+    for (name, value) in event.fields.iter() {
+        match use_field(event, key, name, value, catalog, entity, limits) {
+            Ok(value) => {
+                fields.set(name.clone(), value);
+            }
+            Err((reason, message)) => {
+                letters.push(letter(record, Some(name), reason, message, encoded(event)));
+            }
+        }
+    }
+    (fields, letters)
+}
+
+fn fits_as_it_is(event: &Event, entity: &Known, limits: &Limits) -> bool {
+    let mut known = entity.fields.iter();
+    event.fields.iter().all(|(name, value)| {
+        let value_type = known
+            .by_ref()
+            .find(|(known, _)| known >= name)
+            .filter(|(known, _)| known == name)
+            .and_then(|(_, value_type)| *value_type);
+        value_type == Some(type_of(value))
+            && (limits.unsigned || !matches!(value, FieldValue::U64(_)))
+    })
+}
+
 fn use_field(
     event: &Event,
-    key: &schemas::EntityKey,
+    key: &EntityKey,
     name: &FieldName,
     value: &FieldValue,
     catalog: &Catalog,
-    known: &mut KnownEntities,
+    entity: &mut Known,
     limits: &Limits,
 ) -> Result<FieldValue, (&'static str, String)> {
     if matches!(value, FieldValue::U64(_)) && !limits.unsigned {
@@ -153,23 +187,43 @@ fn use_field(
             ),
         ));
     }
-    let value = catalog
-        .fit(&event.entity.entity_type, name, value.clone())
-        .map_err(|conflict| ("type_conflict", conflict.to_string()))?;
-    if known.admit_field(key, name, limits.fields_per_entity) {
-        Ok(value)
-    } else {
-        Err((
-            "cardinality",
-            format!(
-                "entity `{key}` already has {} fields: keep names of fields stable",
-                limits.fields_per_entity
-            ),
-        ))
+    let entity_type = &event.entity.entity_type;
+    let place = entity.fields.binary_search_by(|(known, _)| known.cmp(name));
+    let remembered = place
+        .ok()
+        .and_then(|place| entity.fields.get(place))
+        .and_then(|(_, value_type)| *value_type);
+    let expected = remembered.unwrap_or_else(|| catalog.type_at_sight(entity_type, name, value));
+    let value = expected.fit(value.clone()).map_err(|value| {
+        let conflict = TypeConflict {
+            entity_type: entity_type.clone(),
+            field: name.clone(),
+            expected,
+            found: type_of(&value),
+        };
+        ("type_conflict", conflict.to_string())
+    })?;
+    match place {
+        Ok(place) => {
+            if let Some((_, value_type)) = entity.fields.get_mut(place) {
+                *value_type = Some(expected);
+            }
+        }
+        Err(_) if entity.fields.len() >= limits.fields_per_entity => {
+            return Err((
+                "cardinality",
+                format!(
+                    "entity `{key}` already has {} fields: keep names of fields stable",
+                    limits.fields_per_entity
+                ),
+            ));
+        }
+        Err(place) => entity.fields.insert(place, (name.clone(), Some(expected))),
     }
+    Ok(value)
 }
 
-fn letter(
+pub(crate) fn letter(
     record: &Record,
     field: Option<&FieldName>,
     reason: &str,
@@ -184,6 +238,14 @@ fn letter(
         reason: reason.to_owned(),
         message,
         bytes,
+    }
+}
+
+/// The bytes of a record as they stand in the log.
+pub(crate) fn original(record: &Record) -> Vec<u8> {
+    match &record.body {
+        Body::Event(event) => encoded(event),
+        Body::Unreadable { bytes, .. } => bytes.to_vec(),
     }
 }
 

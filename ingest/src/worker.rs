@@ -1,18 +1,20 @@
 use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
-use event_log::{EventLog, Filter, ReadError, ReadQuery, Record};
+use event_log::{DeadLetter, EventLog, Filter, ReadError, ReadQuery, Record};
 use schemas::{Catalog, Position, Timestamp};
 use supervision::Supervisor;
-use time_series::{Selection, TimeSeries, WriteBatch, WriteError};
-use tokio::sync::watch;
+use time_series::{QueryError, Selection, TimeSeries, WriteBatch, WriteError, Written};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::{
+    batch::{project_all, refused_letters},
     known::KnownEntities,
-    metrics::{IngestMetrics, ReasonLabel},
-    project::{Limits, project},
+    metrics::IngestMetrics,
+    project::Limits,
+    retry::{Retried, Retry, Target, retry},
 };
 
 /// The name under which the log remembers how far the store's durable part has come.
@@ -44,17 +46,42 @@ pub struct Services {
 #[derive(Debug, Clone)]
 pub struct Ingest {
     caught_up: watch::Receiver<bool>,
+    retries: mpsc::Sender<Asked>,
 }
+
+/// Dead letters that somebody wants tried again, and where the answer goes.
+type Asked = (
+    Vec<DeadLetter>,
+    oneshot::Sender<anyhow::Result<Vec<Retried>>>,
+);
 
 impl Ingest {
     /// Starts the worker as task `ingest`.
     pub fn start(supervisor: &Supervisor, services: Services) -> Self {
         let (tell, caught_up) = watch::channel(false);
         let token = supervisor.token();
+        let (retries, asked) = mpsc::channel(4);
         supervisor.spawn("ingest", async move {
-            Worker::open(services, tell).await?.run(token).await
+            let opened = tokio::select! {
+                () = token.cancelled() => return Ok(()),
+                opened = Worker::open(services, tell) => opened?,
+            };
+            opened.run(token, asked).await
         });
-        Self { caught_up }
+        Self { caught_up, retries }
+    }
+
+    /// Tries dead letters again, between two writes of the worker. One answer for each, in their order.
+    ///
+    /// # Errors
+    /// The worker has stopped, or the log or the store cannot be reached.
+    pub async fn retry(&self, letters: Vec<DeadLetter>) -> anyhow::Result<Vec<Retried>> {
+        let (reply, answer) = oneshot::channel();
+        self.retries
+            .send((letters, reply))
+            .await
+            .map_err(|_| anyhow::anyhow!("ingest has stopped"))?;
+        answer.await.context("ingest has stopped")?
     }
 
     /// Turns true when everything is in the store that was in the log at start; reads before that may miss the newest.
@@ -74,31 +101,25 @@ struct Worker {
 
 impl Worker {
     async fn open(services: Services, caught_up: watch::Sender<bool>) -> anyhow::Result<Self> {
+        let (log, store, metrics) = (&services.log, &services.store, &services.metrics);
         let mut known = KnownEntities::default();
-        let state = services
-            .store
-            .state(&Selection::default(), None)
-            .await
-            .context("known entities")?;
+        let everything = Selection::default();
+        let ask = || store.state(&everything, None);
+        let state = until_answered(metrics, "known entities", ask).await?;
         for entity in &state.entities {
             known.insert(&entity.key, &entity.labels, entity.fields.keys().cloned());
         }
         for (entity_type, field, value) in
-            services.store.field_types().await.context("known fields")?
+            until_answered(metrics, "known fields", || store.field_types()).await?
         {
             services.catalog.register(entity_type, field, value);
         }
-        let bounds = services
-            .log
-            .bounds()
-            .await
-            .context("bounds of the event log")?;
-        let position = services
-            .store
-            .position()
+        let bounds = until_answered(metrics, "bounds of the event log", || log.bounds()).await?;
+        let position = until_answered(metrics, "position of the store", || store.position())
             .await?
             .unwrap_or_else(|| bounds.oldest.clone());
-        let reported = services.log.consumer_position(CONSUMER).await?;
+        let ask = || log.consumer_position(CONSUMER);
+        let reported = until_answered(metrics, "what may be trimmed", ask).await?;
         let mut worker = Self {
             services,
             known,
@@ -111,11 +132,18 @@ impl Worker {
         Ok(worker)
     }
 
-    async fn run(mut self, token: CancellationToken) -> anyhow::Result<()> {
+    async fn run(
+        mut self,
+        token: CancellationToken,
+        mut asked: mpsc::Receiver<Asked>,
+    ) -> anyhow::Result<()> {
         let mut newest = self.services.log.newest();
         let mut report_at = tokio::time::Instant::now() + REPORT_EVERY;
+        let mut wait = FIRST_RETRY;
         loop {
-            let at_end = self.step(&token).await?;
+            let Some(at_end) = self.step(&mut wait, &token).await? else {
+                return Ok(());
+            };
             if !*self.caught_up.borrow() && self.position.reaches(&self.target) {
                 info!(position = %self.position, "the store has everything that the event log held at start");
                 self.caught_up.send_replace(true);
@@ -127,12 +155,25 @@ impl Worker {
                 self.report().await;
                 report_at = tokio::time::Instant::now() + REPORT_EVERY;
             }
+            while let Ok((letters, reply)) = asked.try_recv() {
+                let answer = self.retry(&letters).await;
+                // who does not wait any more is not told
+                drop(reply.send(answer));
+            }
             if !at_end {
                 continue;
             }
             let log_goes_on = tokio::select! {
                 () = token.cancelled() => return Ok(()),
-                changed = newest.wait_for(|newest| !self.position.reaches(newest)) => changed.is_ok(),
+                Some((letters, reply)) = asked.recv() => {
+                    let answer = self.retry(&letters).await;
+                    drop(reply.send(answer));
+                    true
+                }
+                // what it gives back holds a lock
+                goes_on = async {
+                    newest.wait_for(|newest| !self.position.reaches(newest)).await.is_ok()
+                } => goes_on,
             };
             if !log_goes_on {
                 // the log was closed: the process stops
@@ -142,8 +183,13 @@ impl Worker {
         }
     }
 
-    /// Takes one batch; tells whether the log had no more.
-    async fn step(&mut self, token: &CancellationToken) -> anyhow::Result<bool> {
+    /// Takes one batch; tells whether the log had no more, or nothing if the process stops. `wait` grows while the log does not
+    /// answer.
+    async fn step(
+        &mut self,
+        wait: &mut Duration,
+        token: &CancellationToken,
+    ) -> anyhow::Result<Option<bool>> {
         let query = ReadQuery {
             filter: Filter::default(),
             limit: BATCH,
@@ -151,18 +197,23 @@ impl Worker {
         let batch = match self.services.log.read(&self.position, &query).await {
             Ok(batch) => batch,
             Err(ReadError::PositionGone { oldest, newest }) => {
-                self.go_on_after_a_loss(oldest, &newest).await?;
-                return Ok(false);
+                self.go_on_after_a_loss(oldest, &newest, token).await?;
+                return Ok(Some(false));
             }
-            Err(ReadError::Closed) => return Ok(true),
+            Err(ReadError::Closed) => return Ok(Some(true)),
+            Err(e) if e.is_transient() => {
+                let goes_on = self.pause(wait, &e, token).await;
+                return Ok(goes_on.then_some(false));
+            }
             Err(e) => return Err(e).context("read the event log"),
         };
+        *wait = FIRST_RETRY;
         if batch.next == self.position {
-            return Ok(batch.at_end);
+            return Ok(Some(batch.at_end));
         }
         self.take(&batch.records, batch.next, token).await?;
         self.show_lag(batch.records.last(), batch.at_end);
-        Ok(batch.at_end)
+        Ok(Some(batch.at_end))
     }
 
     async fn take(
@@ -171,59 +222,30 @@ impl Worker {
         next: Position,
         token: &CancellationToken,
     ) -> anyhow::Result<()> {
-        let metrics = &self.services.metrics;
-        let mut points = Vec::with_capacity(records.len());
-        let mut letters = Vec::new();
-        for record in records {
-            let made = project(
-                record,
-                &self.services.catalog,
-                &mut self.known,
-                &self.services.limits,
-            );
-            metrics
-                .clock_ahead
-                .inc_by(u64::from(made.ahead_millis.is_some()));
-            points.extend(made.point);
-            letters.extend(made.letters);
-        }
-        let (entries, written) = (records.len() as u64, points.len() as u64);
+        let made = project_all(
+            records,
+            &self.services.catalog,
+            &mut self.known,
+            &self.services.limits,
+        );
+        let metrics = self.services.metrics.clone();
+        metrics.clock_ahead.inc_by(made.ahead);
+        let (entries, written) = (records.len() as u64, made.points.len() as u64);
         // letters first: once the position has moved, nothing would write them again
-        if !letters.is_empty() {
-            let reasons: Vec<_> = letters
-                .iter()
-                .map(|l| ReasonLabel {
-                    reason: l.reason.clone(),
-                })
-                .collect();
-            let mut wait = FIRST_RETRY;
-            while let Err(e) = self.services.log.put_dead_letters(letters.clone()).await {
-                if !e.is_transient() {
-                    return Err(e).context("put dead letters aside");
-                }
-                if !self.pause(&mut wait, &e.to_string(), token).await {
-                    return Ok(());
-                }
-            }
-            for reason in &reasons {
-                metrics.dead_letters.get_or_create(reason).inc();
-            }
+        if !self.put_aside(made.letters, token).await? {
+            return Ok(());
         }
         let batch = WriteBatch {
-            points,
+            points: made.points,
             position: next,
         };
-        let mut wait = FIRST_RETRY;
-        while let Err(e) = self.services.store.write(batch.clone()).await {
-            if matches!(e, WriteError::Closed) {
-                return Ok(());
-            }
-            if !e.is_transient() {
-                return Err(e).context("write to the time-series store");
-            }
-            if !self.pause(&mut wait, &e.to_string(), token).await {
-                return Ok(());
-            }
+        let Some(Written { refused, .. }) = self.write(&batch, token).await? else {
+            return Ok(());
+        };
+        let letters = refused_letters(records, &made.origins, &refused);
+        metrics.refused.inc_by(letters.len() as u64);
+        if !self.put_aside(letters, token).await? {
+            return Ok(());
         }
         self.position = batch.position;
         metrics.events.inc_by(entries);
@@ -231,13 +253,75 @@ impl Worker {
         Ok(())
     }
 
+    /// Writes to the store, however long it takes nothing; nothing if the process stops.
+    async fn write(
+        &self,
+        batch: &WriteBatch,
+        token: &CancellationToken,
+    ) -> anyhow::Result<Option<Written>> {
+        let mut wait = FIRST_RETRY;
+        loop {
+            match self.services.store.write(batch.clone()).await {
+                Ok(written) => return Ok(Some(written)),
+                Err(WriteError::Closed) => return Ok(None),
+                Err(e) if !e.is_transient() => {
+                    return Err(e).context("write to the time-series store");
+                }
+                Err(e) => {
+                    if !self.pause(&mut wait, &e, token).await {
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts letters aside; false if the process stops before they are.
+    async fn put_aside(
+        &self,
+        letters: Vec<DeadLetter>,
+        token: &CancellationToken,
+    ) -> anyhow::Result<bool> {
+        if letters.is_empty() {
+            return Ok(true);
+        }
+        let mut wait = FIRST_RETRY;
+        while let Err(e) = self.services.log.put_dead_letters(letters.clone()).await {
+            if !e.is_transient() {
+                return Err(e).context("put dead letters aside");
+            }
+            if !self.pause(&mut wait, &e, token).await {
+                return Ok(false);
+            }
+        }
+        self.services
+            .metrics
+            .put_aside(letters.iter().map(|l| l.reason.as_str()));
+        Ok(true)
+    }
+
+    async fn retry(&self, letters: &[DeadLetter]) -> anyhow::Result<Vec<Retried>> {
+        let services = Retry {
+            log: self.services.log.as_ref(),
+            store: Target::Alone(self.services.store.as_ref()),
+            catalog: &self.services.catalog,
+            limits: self.services.limits,
+        };
+        retry(letters, &services).await
+    }
+
     /// Waits before a retry, longer each time. False if the process stops.
-    async fn pause(&self, wait: &mut Duration, why: &str, token: &CancellationToken) -> bool {
+    async fn pause(
+        &self,
+        wait: &mut Duration,
+        why: &(dyn std::error::Error + Sync),
+        token: &CancellationToken,
+    ) -> bool {
         self.services.metrics.retries.inc();
         warn!(
             retry_in_ms = wait.as_millis(),
-            error = why,
-            "the store cannot take events now, will try again: {why}"
+            error = %why,
+            "events cannot go into the store now, will try again: {why}"
         );
         tokio::select! {
             () = token.cancelled() => false,
@@ -253,6 +337,7 @@ impl Worker {
         &mut self,
         oldest: Position,
         newest: &Position,
+        token: &CancellationToken,
     ) -> anyhow::Result<()> {
         error!(
             wanted = %self.position, %oldest, %newest,
@@ -261,14 +346,11 @@ impl Worker {
         self.position = oldest;
         self.target = newest.clone();
         // moves the store's position too, or every start would say the same again
-        self.services
-            .store
-            .write(WriteBatch {
-                points: Vec::new(),
-                position: self.position.clone(),
-            })
-            .await?;
-        Ok(())
+        let batch = WriteBatch {
+            points: Vec::new(),
+            position: self.position.clone(),
+        };
+        self.write(&batch, token).await.map(drop)
     }
 
     fn show_lag(&self, last: Option<&Record>, at_end: bool) {
@@ -311,6 +393,47 @@ impl Worker {
         {
             Ok(()) => self.reported = Some(durable),
             Err(e) => warn!(error = %e, "cannot tell the event log what may be trimmed: {e}"),
+        }
+    }
+}
+
+/// Whether asking again may bring an answer.
+trait Passes: std::error::Error + Send + Sync + 'static {
+    fn passes(&self) -> bool;
+}
+
+impl Passes for ReadError {
+    fn passes(&self) -> bool {
+        self.is_transient()
+    }
+}
+
+impl Passes for QueryError {
+    fn passes(&self) -> bool {
+        matches!(self, Self::Failed { .. })
+    }
+}
+
+/// Asks until there is an answer, less and less often.
+async fn until_answered<T, E: Passes, F: Future<Output = Result<T, E>>>(
+    metrics: &IngestMetrics,
+    what: &'static str,
+    ask: impl Fn() -> F,
+) -> anyhow::Result<T> {
+    let mut wait = FIRST_RETRY;
+    loop {
+        match ask().await {
+            Err(e) if e.passes() => {
+                metrics.retries.inc();
+                warn!(
+                    retry_in_ms = wait.as_millis(),
+                    error = %e,
+                    "ingest cannot begin yet ({what}), will try again: {e}"
+                );
+                tokio::time::sleep(wait).await;
+                wait = (wait * 2).min(LAST_RETRY);
+            }
+            answer => return answer.context(what),
         }
     }
 }

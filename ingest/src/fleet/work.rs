@@ -1,0 +1,186 @@
+//! The loop of one worker.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use event_log::{Member, ReadError};
+use tokio::time::{Duration, Instant};
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::{
+    FleetServices,
+    lag::Lags,
+    lane::{Lane, next_step},
+    open,
+    stage::{Step, Tools},
+};
+use crate::{health::Teller, patience::Patience};
+
+/// How often lags are shown.
+const SHOW_EVERY: Duration = Duration::from_secs(1);
+
+/// One worker.
+pub(super) struct Worker {
+    pub(super) tools: Tools,
+    pub(super) lanes: BTreeMap<usize, Lane>,
+    pub(super) lags: Lags,
+    shown: Option<Instant>,
+}
+
+/// Why a worker is no member any more.
+pub(super) enum Parted {
+    /// It was told to stop and has left.
+    Stopped,
+    /// It has to join again.
+    Again(String),
+}
+
+impl Worker {
+    pub(super) fn new(services: FleetServices, teller: Arc<Teller>) -> Self {
+        Self {
+            tools: Tools {
+                services: Arc::new(services),
+                teller,
+            },
+            lanes: BTreeMap::new(),
+            lags: Lags::default(),
+            shown: None,
+        }
+    }
+
+    /// Works until it is told to stop.
+    pub(super) async fn run(mut self, token: CancellationToken) {
+        let tools = self.tools.clone();
+        let mut patience = Patience::new(tools.services.options.pace);
+        loop {
+            let begun = Instant::now();
+            let joined = tokio::select! {
+                () = token.cancelled() => return,
+                joined = join(&tools) => joined,
+            };
+            let why = match joined {
+                Ok(member) => match self.serve(member, &token).await {
+                    Parted::Stopped => return,
+                    Parted::Again(why) => why,
+                },
+                Err(e) => e.to_string(),
+            };
+            for partition in std::mem::take(&mut self.lanes).into_keys() {
+                self.lags.forget(partition, &tools);
+            }
+            if begun.elapsed() > Duration::from_mins(1) {
+                patience.reset();
+            }
+            tokio::select! {
+                () = token.cancelled() => return,
+                () = open::pause(&tools, &mut patience, &why) => {}
+            }
+        }
+    }
+
+    async fn serve(&mut self, mut member: Box<dyn Member>, token: &CancellationToken) -> Parted {
+        loop {
+            for lane in self.lanes.values_mut() {
+                lane.advance();
+            }
+            self.balance(member.as_mut());
+            if self.shown.is_none_or(|at| at.elapsed() >= SHOW_EVERY) {
+                self.shown = Some(Instant::now());
+                self.lags.show(&self.lanes, &self.tools);
+            }
+            tokio::select! {
+                biased;
+                () = token.cancelled() => {
+                    let all = self.lanes.keys().copied().collect();
+                    self.drain(member.as_mut(), all).await;
+                    if let Err(e) = member.leave().await {
+                        warn!(error = %e, "the group could not be told what is done, another worker repeats it: {e}");
+                    }
+                    return Parted::Stopped;
+                }
+                (partition, step) = next_step(&mut self.lanes) => {
+                    self.settle(member.as_mut(), partition, step);
+                }
+                delivery = member.next() => {
+                    let handled = match delivery {
+                        Ok(delivery) => tokio::select! {
+                            biased;
+                            () = token.cancelled() => continue,
+                            handled = self.handle(member.as_mut(), delivery) => handled,
+                        },
+                        Err(ReadError::Closed) => {
+                            // the process stops
+                            token.cancelled().await;
+                            return Parted::Stopped;
+                        }
+                        Err(e) => return Parted::Again(e.to_string()),
+                    };
+                    if let Err(why) = handled {
+                        let all = self.lanes.keys().copied().collect();
+                        self.drain(member.as_mut(), all).await;
+                        drop(member.leave().await);
+                        return Parted::Again(why);
+                    }
+                }
+            }
+        }
+    }
+
+    pub(super) fn settle(&mut self, member: &mut dyn Member, partition: usize, step: Step) {
+        if let Some(lane) = self.lanes.get_mut(&partition)
+            && let Some(next) = lane.settle(step)
+        {
+            member.done(partition, next);
+        }
+    }
+
+    /// Pauses what is ahead of the store, and goes on where it has caught up.
+    fn balance(&mut self, member: &mut dyn Member) {
+        let share = self.tools.services.options.backlog_bytes / self.lanes.len().max(1);
+        for (partition, lane) in &mut self.lanes {
+            if !lane.paused && lane.held() > share {
+                lane.paused = true;
+                member.pause(*partition);
+            } else if lane.paused && lane.held() <= share / 2 {
+                lane.paused = false;
+                member.resume(*partition);
+            }
+        }
+    }
+
+    /// Waits a bounded time for what is with the store, tells the group how far it is, and lets the partitions go.
+    pub(super) async fn drain(&mut self, member: &mut dyn Member, partitions: Vec<usize>) {
+        let end = Instant::now() + self.tools.services.options.drain;
+        while partitions
+            .iter()
+            .any(|p| self.lanes.get(p).is_some_and(Lane::is_flying))
+        {
+            let ended = tokio::time::timeout_at(end, next_step(&mut self.lanes)).await;
+            let Ok((partition, step)) = ended else {
+                info!("the store does not answer in time, another worker repeats what is with it");
+                break;
+            };
+            self.settle(member, partition, step);
+            for (partition, lane) in &mut self.lanes {
+                if !partitions.contains(partition) {
+                    lane.advance();
+                }
+            }
+        }
+        for partition in partitions {
+            if let Some(lane) = self.lanes.remove(&partition) {
+                member.done(partition, lane.done());
+                self.lags.forget(partition, &self.tools);
+            }
+        }
+    }
+}
+
+async fn join(tools: &Tools) -> Result<Box<dyn Member>, ReadError> {
+    open::store_answers(tools).await;
+    tools
+        .services
+        .fleet
+        .join(&tools.services.options.group)
+        .await
+}
