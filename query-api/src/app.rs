@@ -7,7 +7,7 @@ use std::{
 
 use axum::extract::FromRef;
 use control::ControlStore;
-use event_log::EventLog;
+use event_log::{Claims, EventLog};
 use prometheus_client::registry::Registry;
 use schemas::{Catalog, SourceName};
 use supervision::Supervisor;
@@ -15,8 +15,8 @@ use time_series::TimeSeries;
 use tokio::sync::{Semaphore, SemaphorePermit, watch};
 
 use crate::{
-    ApiError, ApiOptions, auth::Auth, health::HealthCache, metrics::ApiMetrics, rate::RateLimit,
-    streams::Streams,
+    ApiError, ApiOptions, auth::Auth, health::HealthCache, metrics::ApiMetrics, owners::Owners,
+    rate::RateLimit, streams::Streams,
 };
 
 /// The parts of Homelog that the API serves.
@@ -38,6 +38,8 @@ pub struct Services {
     pub caught_up: watch::Receiver<bool>,
     /// Sources that this process collects itself: nobody may push under their names.
     pub claimed: Arc<HashSet<SourceName>>,
+    /// Who has which source, where the log remembers that for those that write to it themselves.
+    pub claims: Option<Arc<dyn Claims>>,
 }
 
 /// Shared state of the handlers; a handle.
@@ -52,6 +54,7 @@ pub(crate) struct Inner {
     pub(crate) streams: Arc<Streams>,
     pub(crate) rate: RateLimit,
     pub(crate) health: HealthCache,
+    pub(crate) owners: Owners,
     queries: Semaphore,
 }
 
@@ -86,6 +89,7 @@ impl App {
             )),
             rate: RateLimit::new(options.requests_per_second),
             health: HealthCache::default(),
+            owners: Owners::default(),
             queries: Semaphore::new(options.max_queries),
             services,
             options,

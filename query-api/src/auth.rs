@@ -7,6 +7,7 @@ mod access;
 mod body;
 mod caller;
 mod cookie;
+mod enrol;
 mod keys;
 mod layer;
 mod login;
@@ -23,6 +24,7 @@ mod user;
 #[cfg(test)]
 pub(crate) use access::table;
 pub(crate) use access::{Access, access_of};
+pub(crate) use body::Body;
 pub use caller::Caller;
 pub(crate) use layer::layer;
 pub use options::AuthOptions;
@@ -276,7 +278,7 @@ impl Auth {
     }
 
     /// Adds to the audit trail. What was done stays done when that fails, but somebody must hear of it.
-    async fn audit(
+    pub(crate) async fn audit(
         &self,
         actor: &str,
         action: &str,

@@ -15,7 +15,7 @@ use time_series::Selection;
 use tracing::warn;
 
 use crate::{
-    App,
+    App, probe,
     source_status::{ENTITY_TYPE, SourceStatus},
 };
 
@@ -72,12 +72,17 @@ async fn look(app: &App) -> HealthAnswer {
         database =
             degraded("the time-series store is being rebuilt from the event log after a start");
     }
-    let own = database.status.max(log.status);
+    put(&mut services, "database", database);
+    put(&mut services, "event_log", log);
+    probe::look(&app.options.probes, &mut services);
+    let own = services
+        .values()
+        .map(|s| s.status)
+        .max()
+        .unwrap_or(HealthState::Healthy);
     if caught_up {
         sources(app, &mut services).await;
     }
-    put(&mut services, "database", database);
-    put(&mut services, "event_log", log);
     let worst = services
         .values()
         .map(|s| s.status)
@@ -137,7 +142,11 @@ async fn sources(app: &App, services: &mut BTreeMap<String, ServiceHealth>) {
 }
 
 /// Keeps the worse of two under one name.
-fn put(services: &mut BTreeMap<String, ServiceHealth>, name: &str, health: ServiceHealth) {
+pub(crate) fn put(
+    services: &mut BTreeMap<String, ServiceHealth>,
+    name: &str,
+    health: ServiceHealth,
+) {
     match services.get_mut(name) {
         Some(before) if before.status >= health.status => {}
         Some(before) => *before = health,

@@ -4,11 +4,15 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use crate::{Probe, ServerTls};
+
 /// Settings and bounds. The defaults fit a home.
 #[derive(Clone, Debug)]
 pub struct ApiOptions {
     /// Networks that may read `/metrics` without a token. A request that came through a proxy is in none of them.
     pub metrics_from: Vec<IpNet>,
+    /// The certificate that is shown; without one the listeners speak plain HTTP.
+    pub tls: Option<ServerTls>,
     /// Most connections at once; further ones wait to be accepted.
     pub max_connections: usize,
     /// Most event streams and `WebSocket`s at once.
@@ -31,6 +35,8 @@ pub struct ApiOptions {
     pub rebuild_wait: Duration,
     /// How often a live stream shows that it is alive, and looks whether its user still may listen.
     pub heartbeat: Duration,
+    /// Parts of this process whose state counts for `/health`.
+    pub probes: Vec<Probe>,
 }
 
 impl Default for ApiOptions {
@@ -40,6 +46,7 @@ impl Default for ApiOptions {
                 IpNet::from(std::net::IpAddr::from([127, 0, 0, 1])),
                 IpNet::from(std::net::IpAddr::from(std::net::Ipv6Addr::LOCALHOST)),
             ],
+            tls: None,
             max_connections: 512,
             max_streams: 256,
             max_streams_per_user: 64,
@@ -51,6 +58,7 @@ impl Default for ApiOptions {
             head_timeout: Duration::from_secs(30),
             rebuild_wait: Duration::from_secs(2),
             heartbeat: Duration::from_secs(15),
+            probes: Vec::new(),
         }
     }
 }

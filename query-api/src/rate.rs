@@ -53,7 +53,11 @@ impl RateLimit {
 pub(crate) async fn limit(State(app): State<App>, request: Request, next: Next) -> Response {
     let extensions = request.extensions();
     let key = match extensions.get::<Caller>() {
-        Some(caller) => Key::User(caller.username.clone()),
+        // agents do not share what their maker may ask
+        Some(caller) => Key::User(match &caller.agent {
+            Some(agent) => format!("agent/{agent}"),
+            None => caller.username.clone(),
+        }),
         None => Key::Address(extensions.get::<Client>().map(|client| client.address)),
     };
     match app.rate.check(&key) {

@@ -29,8 +29,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiError, App, auth, guard, rate, request,
     routes::{
-        assets, catalog, docs, entities, events, health, live, metrics, push, range, realtime,
-        sources,
+        agents, assets, catalog, docs, entities, events, health, live, metrics, push, range,
+        realtime, sources,
     },
 };
 
@@ -79,6 +79,8 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(entities::entities))
         .routes(routes!(range::range))
         .routes(routes!(events::events, push::push))
+        .routes(routes!(agents::sequences))
+        .routes(routes!(agents::claim))
         .routes(routes!(live::live))
         .routes(routes!(realtime::realtime))
         .merge(auth::routes())

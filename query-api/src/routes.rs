@@ -1,5 +1,6 @@
 //! The handlers, one file for each thing that is asked for.
 
+pub(crate) mod agents;
 pub(crate) mod assets;
 pub(crate) mod catalog;
 pub(crate) mod docs;

@@ -6,8 +6,10 @@ use anyhow::Context;
 use axum::{Router, body::Body, extract::ConnectInfo, http::Request, response::Response};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
+use prometheus_client::metrics::gauge::Gauge;
 use supervision::Supervisor;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
@@ -15,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use tracing::{debug, info, warn};
 
-use crate::{ApiOptions, App, Services, router};
+use crate::{ApiOptions, App, ServerTls, Services, router, tls::OverTls};
 
 /// How long an answer that is being written may go on after the stop.
 const LAST_ANSWERS: Duration = Duration::from_secs(3);
@@ -37,6 +39,7 @@ pub fn serve(
 ) -> anyhow::Result<()> {
     let places = Arc::new(Semaphore::new(options.max_connections));
     let head_timeout = options.head_timeout;
+    let tls = options.tls.clone();
     let app = App::new(services, options, supervisor.clone());
     let router = router::router(app.clone());
     for listener in listeners {
@@ -45,21 +48,40 @@ pub fn serve(
         let acceptor = Acceptor {
             listener,
             router: router.clone(),
-            app: app.clone(),
+            connections: app.metrics.connections.clone(),
+            supervisor: supervisor.clone(),
+            tls: tls.clone(),
             places: Arc::clone(&places),
             head_timeout,
         };
-        supervisor.spawn(format!("api/{address}"), acceptor.run(supervisor.token()));
+        start(acceptor, "api")?;
     }
     Ok(())
 }
 
-struct Acceptor {
-    listener: TcpListener,
-    router: Router,
-    app: App,
-    places: Arc<Semaphore>,
-    head_timeout: Duration,
+/// Starts to accept connections in a task that is named after what is served and where.
+pub(crate) fn start(acceptor: Acceptor, what: &str) -> anyhow::Result<()> {
+    let address = acceptor
+        .listener
+        .local_addr()
+        .context("address of a listener")?;
+    let supervisor = acceptor.supervisor.clone();
+    supervisor.spawn(
+        format!("{what}/{address}"),
+        acceptor.run(supervisor.token()),
+    );
+    Ok(())
+}
+
+/// What is served on one listener.
+pub(crate) struct Acceptor {
+    pub(crate) listener: TcpListener,
+    pub(crate) router: Router,
+    pub(crate) connections: Gauge,
+    pub(crate) supervisor: Supervisor,
+    pub(crate) tls: Option<ServerTls>,
+    pub(crate) places: Arc<Semaphore>,
+    pub(crate) head_timeout: Duration,
 }
 
 impl Acceptor {
@@ -74,18 +96,21 @@ impl Acceptor {
                 debug!(error = %e, "a connection was gone before it was served");
                 continue;
             }
+            let tls = self.tls.clone();
             let connection = Connection {
                 router: self.router.clone(),
                 peer,
                 head_timeout: self.head_timeout,
             };
-            let gauge = self.app.metrics.connections.clone();
+            let gauge = self.connections.clone();
             let token = token.clone();
-            self.app
-                .supervisor
+            self.supervisor
                 .spawn_transient("api/connection", async move {
                     gauge.inc();
-                    connection.serve(stream, token).await;
+                    match tls {
+                        None => connection.serve(stream, false, token).await,
+                        Some(tls) => connection.shake_hands(&tls, stream, token).await,
+                    }
                     gauge.dec();
                     drop(place);
                 });
@@ -137,13 +162,33 @@ struct Connection {
 }
 
 impl Connection {
-    async fn serve(self, stream: TcpStream, token: CancellationToken) {
+    async fn shake_hands(self, tls: &ServerTls, stream: TcpStream, token: CancellationToken) {
+        let shaken = tokio::select! {
+            shaken = tokio::time::timeout(self.head_timeout, tls.accept(stream)) => shaken,
+            () = token.cancelled() => return,
+        };
+        match shaken {
+            Ok(Ok(stream)) => self.serve(stream, true, token).await,
+            Ok(Err(e)) => debug!(error = %e, "no TLS with a client: {e}"),
+            Err(_) => debug!("a client took too long for TLS"),
+        }
+    }
+
+    async fn serve(
+        self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        over_tls: bool,
+        token: CancellationToken,
+    ) {
         let (router, peer) = (self.router, self.peer);
         let service = service_fn(move |request: Request<Incoming>| {
             let router = router.clone();
             async move {
                 let mut request = request.map(Body::new);
                 request.extensions_mut().insert(ConnectInfo(peer));
+                if over_tls {
+                    request.extensions_mut().insert(OverTls);
+                }
                 let answer: Result<Response, Infallible> = router.oneshot(request).await;
                 answer
             }

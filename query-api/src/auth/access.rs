@@ -16,10 +16,13 @@ pub(crate) enum Access {
     WebSocket(Role),
     /// Who has at least this role, by a ticket too, which is good for one event stream and its reconnects.
     Stream(Role),
+    /// Who has at least this role, and agents.
+    Push(Role),
+    /// Agents alone.
+    Agent,
 }
 
 const VIEWER: Access = Access::Role(Role::Viewer);
-const OPERATOR: Access = Access::Role(Role::Operator);
 const ADMIN: Access = Access::Role(Role::Admin);
 
 /// Every route. What is not here is refused.
@@ -52,7 +55,9 @@ const TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/api/v1/entities", VIEWER),
     (Method::GET, "/api/v1/range", VIEWER),
     (Method::GET, "/api/v1/events", VIEWER),
-    (Method::POST, "/api/v1/events", OPERATOR),
+    (Method::POST, "/api/v1/events", Access::Push(Role::Operator)),
+    (Method::GET, "/api/v1/agents/self/sequences", Access::Agent),
+    (Method::POST, "/api/v1/agents/self/sources", Access::Agent),
     (Method::GET, "/api/v1/live", Stream(Role::Viewer)),
     (Method::GET, "/realtime", WebSocket(Role::Viewer)),
 ];

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use crate::ApiError;
 
 /// A JSON body of at most `LIMIT` bytes. It must be declared as JSON, which a form of a foreign page cannot do.
-pub(super) struct Body<T, const LIMIT: usize = 16_384>(pub(super) T);
+pub(crate) struct Body<T, const LIMIT: usize = 16_384>(pub(crate) T);
 
 impl<T: DeserializeOwned, S: Send + Sync, const LIMIT: usize> FromRequest<S> for Body<T, LIMIT> {
     type Rejection = ApiError;

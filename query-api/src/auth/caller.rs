@@ -5,7 +5,7 @@ use axum::{
     http::{StatusCode, request::Parts},
 };
 use control::{ApiToken, Principal, Session, SessionId, TokenId, Username};
-use schemas::{Timestamp, api::Role};
+use schemas::{Timestamp, api::Role, name::AgentName};
 
 use super::refusal;
 use crate::ApiError;
@@ -21,6 +21,8 @@ pub struct Caller {
     pub session: Option<SessionId>,
     /// The API token, of a program.
     pub token: Option<TokenId>,
+    /// The agent whose events the token ships; it may do nothing else.
+    pub agent: Option<AgentName>,
     /// When the credential ends.
     pub expires: Option<Timestamp>,
     epoch: i64,
@@ -33,6 +35,7 @@ impl Caller {
             role: session.role,
             session: Some(session.id),
             token: None,
+            agent: None,
             expires: Some(session.expires),
             epoch: session.epoch,
         }
@@ -44,6 +47,7 @@ impl Caller {
             role: token.role,
             session: None,
             token: Some(token.id),
+            agent: token.agent,
             expires: token.expires,
             epoch: 0,
         }
@@ -53,14 +57,22 @@ impl Caller {
     pub(super) fn is_same_as(&self, earlier: &Self) -> bool {
         self.username == earlier.username
             && self.role == earlier.role
+            && self.agent == earlier.agent
             && self.epoch == earlier.epoch
     }
 
     /// Refuses who may do less.
     ///
     /// # Errors
-    /// 403 that names the role that is needed.
+    /// 403 that names the role that is needed; always for the token of an agent.
     pub fn require(&self, least: Role) -> Result<(), ApiError> {
+        if let Some(agent) = &self.agent {
+            return Err(ApiError::new(
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                format!("the token of agent `{agent}` ships its events and does nothing else"),
+            ));
+        }
         if self.role >= least {
             return Ok(());
         }
@@ -73,6 +85,18 @@ impl Caller {
                 self.username,
                 self.role.as_str()
             ),
+        ))
+    }
+
+    /// Refuses whoever is no agent.
+    pub(super) fn require_agent(&self) -> Result<(), ApiError> {
+        if self.agent.is_some() {
+            return Ok(());
+        }
+        Err(ApiError::new(
+            StatusCode::FORBIDDEN,
+            "forbidden",
+            "this needs the token of an agent: make one with `homelog token create --agent NAME`",
         ))
     }
 

@@ -55,9 +55,26 @@ async fn admit(auth: &Auth, head: &Parts) -> Result<Option<Caller>, ApiError> {
         Access::Open => return Ok(None),
         Access::Optional => {
             return match bearer(headers) {
-                Ok(Some(_)) => Ok(auth.authenticate(headers, None).await.ok()),
+                // the token of an agent ships its events and reads nothing: its holder is told what strangers are told
+                Ok(Some(_)) => Ok(auth
+                    .authenticate(headers, None)
+                    .await
+                    .ok()
+                    .filter(|caller| caller.agent.is_none())),
                 Ok(None) | Err(_) => Ok(None),
             };
+        }
+        Access::Agent => {
+            let caller = auth.authenticate(headers, None).await?;
+            caller.require_agent()?;
+            return Ok(Some(caller));
+        }
+        Access::Push(least) => {
+            let caller = auth.authenticate(headers, None).await?;
+            if caller.agent.is_none() {
+                caller.require(least)?;
+            }
+            return Ok(Some(caller));
         }
         Access::Role(least) => (least, None),
         Access::WebSocket(least) => (least, Some(TicketUse::Once)),

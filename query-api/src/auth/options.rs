@@ -19,6 +19,8 @@ pub struct AuthOptions {
     pub hosts: Vec<String>,
     /// Name of this machine.
     pub hostname: Option<String>,
+    /// Fingerprint of the certificate that this server shows itself: `sha256:…`; agents are enrolled with it.
+    pub fingerprint: Option<String>,
     /// Addresses of this machine; IPv6 neighbours of these count as local although their addresses are public.
     pub own_addresses: Vec<IpAddr>,
     /// Reverse proxies whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
@@ -36,6 +38,7 @@ impl Default for AuthOptions {
             ticket_ttl: Duration::from_secs(30),
             hosts: Vec::new(),
             hostname: None,
+            fingerprint: None,
             own_addresses: Vec::new(),
             trusted_proxies: Vec::new(),
         }

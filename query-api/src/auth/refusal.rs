@@ -57,6 +57,7 @@ impl From<UserError> for ApiError {
             UserError::RoleTooHigh { .. } => (StatusCode::FORBIDDEN, "forbidden"),
             UserError::TooMany { .. } => (StatusCode::CONFLICT, "too_many"),
             UserError::Length { .. } => (StatusCode::BAD_REQUEST, "bad_length"),
+            UserError::ZeroCharacter { .. } => (StatusCode::BAD_REQUEST, "bad_character"),
         };
         Self::new(status, code, cause.to_string())
     }

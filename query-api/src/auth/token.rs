@@ -3,7 +3,7 @@ use std::sync::Arc;
 use axum::{
     Json,
     extract::{Path, State},
-    http::StatusCode,
+    http::{HeaderMap, StatusCode},
     response::IntoResponse,
 };
 use control::{ApiToken, NewApiToken, TokenId, TokenSecret};
@@ -14,7 +14,7 @@ use schemas::{
 };
 use tracing::info;
 
-use super::{Auth, Caller, body::Body, login};
+use super::{Auth, Caller, body::Body, enrol, login};
 use crate::{ApiError, guard::Client};
 
 fn info_of(token: &ApiToken) -> TokenInfo {
@@ -23,6 +23,7 @@ fn info_of(token: &ApiToken) -> TokenInfo {
         name: token.name.clone(),
         username: token.user.as_str().to_owned(),
         role: token.role,
+        agent: token.agent.as_ref().map(ToString::to_string),
         created: token.created.to_string(),
         expires: token.expires.map(|time| time.to_string()),
         last_used: token.last_used.map(|time| time.to_string()),
@@ -57,7 +58,7 @@ pub(super) async fn list(
     responses(
         (status = 201, description = "The token; its secret is shown only now", body = CreatedToken),
         (status = 400, description = "No name, or `expires_in` is no duration", body = ErrorAnswer),
-        (status = 403, description = "A token can do at most what its user may, and no token makes tokens", body = ErrorAnswer),
+        (status = 403, description = "A token can do at most what its user may, no token makes tokens, and only admins enrol agents", body = ErrorAnswer),
         (status = 409, description = "`too_many`", body = ErrorAnswer),
     )
 )]
@@ -65,9 +66,13 @@ pub(super) async fn create(
     State(auth): State<Arc<Auth>>,
     client: Client,
     caller: Caller,
+    headers: HeaderMap,
     Body(request): Body<CreateToken>,
 ) -> Result<impl IntoResponse, ApiError> {
     caller.require_session()?;
+    if request.agent.is_some() {
+        caller.require(Role::Admin)?;
+    }
     let now = Timestamp::now();
     let expires = request
         .expires_in
@@ -82,6 +87,7 @@ pub(super) async fn create(
         name: request.name.trim().to_owned(),
         user: caller.name()?,
         role: request.role,
+        agent: request.agent,
         expires,
     };
     let token = auth.control.create_api_token(new, now).await?;
@@ -95,6 +101,14 @@ pub(super) async fn create(
     .await;
     info!(token.id = token.id.as_str(), user = %token.user, role = token.role.as_str(), "token `{}` was made", token.id.as_str());
     let body = CreatedToken {
+        enrol: token.agent.is_some().then(|| {
+            enrol::command(
+                &headers,
+                client,
+                auth.options.fingerprint.as_deref(),
+                &secret,
+            )
+        }),
         token: secret.reveal(),
         info: info_of(&token),
     };

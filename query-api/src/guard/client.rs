@@ -6,7 +6,7 @@ use axum::{
 };
 use ipnet::IpNet;
 
-use crate::ApiError;
+use crate::{ApiError, tls::OverTls};
 
 const FORWARDED: HeaderName = HeaderName::from_static("forwarded");
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
@@ -94,7 +94,8 @@ impl Networks {
         };
         Client {
             address,
-            is_secure: is_proxy_trusted && forwarded_https(headers),
+            is_secure: request.extensions().get::<OverTls>().is_some()
+                || (is_proxy_trusted && forwarded_https(headers)),
             is_local: is_private(address) || self.is_near(address),
             proxy: match (is_proxied, is_proxy_trusted) {
                 (false, _) => Proxy::No,

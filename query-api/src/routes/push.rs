@@ -1,4 +1,8 @@
-use std::{collections::HashSet, io::Read, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashSet},
+    io::Read,
+    sync::Arc,
+};
 
 use axum::{
     Json,
@@ -13,13 +17,14 @@ use schemas::{
     api::{ErrorAnswer, ErrorBody, PushAnswer, PushEvent, Rejection},
     event::InvalidEvent,
     limits,
-    name::SourceKind,
+    name::{AgentName, SourceKind},
 };
 use serde::Serialize;
 use serde_json::value::RawValue;
 
 use crate::{
     ApiError, App,
+    auth::Caller,
     error::request_id,
     items::{self, Form},
     metrics::OutcomeLabel,
@@ -27,6 +32,8 @@ use crate::{
 
 /// Bodies larger than this are read away from the threads that serve requests, in bytes.
 const LARGE: usize = 64 * 1024;
+/// After how many seconds an agent may try again when the log knows too many sequences.
+const FULL_WAIT: u64 = 60;
 
 /// Every event of the push was refused; why is told for each.
 #[derive(Serialize, utoipa::ToSchema)]
@@ -65,6 +72,7 @@ pub(crate) struct RefusedPush {
 )]
 pub(crate) async fn push(
     State(app): State<App>,
+    caller: Caller,
     mut request: Request,
 ) -> Result<Response, ApiError> {
     let encoding = encoding_of(request.headers())?;
@@ -79,16 +87,76 @@ pub(crate) async fn push(
     })?;
     let catalog = Arc::clone(&app.services.catalog);
     let claimed = Arc::clone(&app.services.claimed);
+    let agent = caller.agent.clone();
     let large = body.len() > LARGE || encoding == Encoding::Gzip;
-    let read = move || read(&body, encoding, form, &catalog, &claimed);
-    let push = if large {
+    let read = move || {
+        let rules = Rules {
+            catalog: &catalog,
+            claimed: &claimed,
+            agent: agent.as_ref(),
+        };
+        read(&body, encoding, form, &rules)
+    };
+    let mut push = if large {
         tokio::task::spawn_blocking(read)
             .await
             .map_err(|e| ApiError::internal(&e))??
     } else {
         read()?
     };
-    append(&app, push).await
+    owned(&app, caller.agent.as_ref(), &mut push).await?;
+    append(&app, push, caller.agent.is_some()).await
+}
+
+/// What a push is read by.
+struct Rules<'a> {
+    catalog: &'a Catalog,
+    /// Sources that this process collects itself.
+    claimed: &'a HashSet<SourceName>,
+    /// Who ships, if it is an agent.
+    agent: Option<&'a AgentName>,
+}
+
+/// Takes out what is pushed under the name of a source that another agent has. What nobody has becomes the agent's.
+async fn owned(app: &App, agent: Option<&AgentName>, push: &mut Push) -> Result<(), ApiError> {
+    let mut owners = app.owners.all(&app.services).await?;
+    if let Some(agent) = agent {
+        let free: BTreeSet<_> = push
+            .drafts
+            .iter()
+            .map(|draft| &draft.source)
+            .filter(|source| !owners.contains_key(*source))
+            .cloned()
+            .collect();
+        if !free.is_empty() {
+            let free: Vec<_> = free.into_iter().collect();
+            app.owners.claim(&app.services, agent, &free, false).await?;
+            owners = app.owners.all(&app.services).await?;
+        }
+    }
+    let mut places = std::mem::take(&mut push.places).into_iter();
+    let mut kept = Vec::new();
+    let rejected = &mut push.rejected;
+    push.drafts.retain(|draft| {
+        let place = places.next().unwrap_or_default();
+        let owner = owners.get(&draft.source);
+        if owner == agent || owner.is_none() {
+            kept.push(place);
+            return true;
+        }
+        rejected.push(Rejection {
+            index: place,
+            code: "source_claimed".to_owned(),
+            message: format!(
+                "source `{}` belongs to agent `{}`: push under another name, or let `homelog collect --take-over` take it if that machine was replaced",
+                draft.source,
+                owner.map_or("", AgentName::as_str)
+            ),
+        });
+        false
+    });
+    push.places = kept;
+    Ok(())
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -141,13 +209,7 @@ struct Push {
     rejected: Vec<Rejection>,
 }
 
-fn read(
-    body: &[u8],
-    encoding: Encoding,
-    form: Form,
-    catalog: &Catalog,
-    claimed: &HashSet<SourceName>,
-) -> Result<Push, ApiError> {
+fn read(body: &[u8], encoding: Encoding, form: Form, rules: &Rules<'_>) -> Result<Push, ApiError> {
     let inflated;
     let body = match encoding {
         Encoding::Identity => body,
@@ -165,7 +227,7 @@ fn read(
     for (index, item) in items.into_iter().enumerate() {
         match item
             .map_err(|e| ("invalid_json", e))
-            .and_then(|raw| draft_of(raw, now, catalog, claimed))
+            .and_then(|raw| draft_of(raw, now, rules))
         {
             Ok(draft) => {
                 push.drafts.push(draft);
@@ -208,8 +270,7 @@ fn too_large() -> ApiError {
 fn draft_of(
     raw: &RawValue,
     now: Timestamp,
-    catalog: &Catalog,
-    claimed: &HashSet<SourceName>,
+    rules: &Rules<'_>,
 ) -> Result<Draft, (&'static str, String)> {
     if raw.get().len() > limits::EVENT_BYTES {
         return Err((
@@ -247,7 +308,7 @@ fn draft_of(
             ));
         }
     };
-    if claimed.contains(event.source.as_str()) {
+    if rules.claimed.contains(event.source.as_str()) {
         return Err((
             "source_claimed",
             format!(
@@ -263,7 +324,7 @@ fn draft_of(
     let draft = Draft {
         source: event.source,
         kind,
-        agent: None,
+        agent: rules.agent.cloned(),
         event_type: event.event_type.unwrap_or(EventType::Sample),
         time: event.time.unwrap_or(now),
         entity: Entity {
@@ -275,7 +336,10 @@ fn draft_of(
         identity,
     };
     draft.check().map_err(|e| (code_of(&e), e.to_string()))?;
-    fit(&draft, catalog)?;
+    // an agent's log took the event already: what does not fit becomes a dead letter of its field, as with our own
+    if rules.agent.is_none() {
+        fit(&draft, rules.catalog)?;
+    }
     Ok(draft)
 }
 
@@ -312,7 +376,7 @@ fn code_of(e: &InvalidEvent) -> &'static str {
     }
 }
 
-async fn append(app: &App, push: Push) -> Result<Response, ApiError> {
+async fn append(app: &App, push: Push, is_kept: bool) -> Result<Response, ApiError> {
     let Push {
         drafts,
         places,
@@ -323,6 +387,17 @@ async fn append(app: &App, push: Push) -> Result<Response, ApiError> {
         app.services.log.newest().borrow().clone()
     } else {
         let appended = app.services.log.append(drafts, Urgency::Soon).await?;
+        // an agent keeps the event until the log has room; what entered with it is a duplicate then
+        if is_kept
+            && let Some(full) = appended.receipts.iter().find(|r| r.outcome.is_for_now())
+            && let Outcome::Refused(message) = &full.outcome
+        {
+            return Err(ApiError::unavailable(
+                "log_full",
+                message.clone(),
+                FULL_WAIT,
+            ));
+        }
         for (receipt, index) in appended.receipts.into_iter().zip(places) {
             match receipt.outcome {
                 Outcome::Appended => accepted += 1,

@@ -135,3 +135,24 @@ async fn metrics_are_for_near_networks_else_for_tokens() {
     let known = proxied(lab.get("/metrics")).send().await.unwrap();
     assert_eq!(known.status(), StatusCode::OK);
 }
+
+#[tokio::test]
+async fn an_agents_token_reads_neither_metrics_nor_reasons() {
+    let lab = Lab::start().await;
+    report(&lab, "nas1", "synology", false, 1000).await;
+    let nas = lab.agent("nas").await;
+    let metrics = lab
+        .http
+        .get(lab.url("/metrics"))
+        .bearer_auth(&nas)
+        .header("x-forwarded-for", "10.9.9.9")
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(metrics.status(), StatusCode::UNAUTHORIZED);
+    let known: Value = lab.json("/health").await;
+    assert!(known["services"]["nas1"]["reason"].is_string(), "{known}");
+    let health = lab.http.get(lab.url("/health")).bearer_auth(&nas);
+    let health: Value = health.send().await.unwrap().json().await.unwrap();
+    assert!(health["services"]["nas1"]["reason"].is_null(), "{health}");
+}

@@ -8,7 +8,7 @@ use std::{
 };
 
 use control::{ControlStore, NewUser, Passwords, Username};
-use event_log::EventLog;
+use event_log::{Claims, EventLog};
 use futures::StreamExt;
 use prometheus_client::registry::Registry;
 use query_api::{ApiOptions, Auth, AuthOptions, Services, serve};
@@ -30,12 +30,13 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Lab {
     pub(crate) http: Client,
     pub(crate) address: SocketAddr,
+    scheme: &'static str,
     pub(crate) token: String,
     pub(crate) log: Arc<event_log::Memory>,
     pub(crate) store: Arc<time_series::Memory>,
     pub(crate) caught_up: watch::Sender<bool>,
     pub(crate) supervisor: Supervisor,
-    control: Arc<control::Embedded>,
+    pub(crate) control: Arc<control::Embedded>,
     _directory: tempfile::TempDir,
 }
 
@@ -53,11 +54,35 @@ impl Lab {
         Self::start_with(1, &[], false, options()).await
     }
 
+    /// Shows a certificate of its own.
+    pub(crate) async fn start_tls(tls: query_api::ServerTls) -> Self {
+        let options = ApiOptions {
+            tls: Some(tls),
+            ..options()
+        };
+        Self::start_with(1, &[], true, options).await
+    }
+
+    /// With a log that remembers who has which source.
+    pub(crate) async fn start_over(claims: Arc<dyn Claims>) -> Self {
+        Self::start_on(1, &[], true, options(), Some(claims)).await
+    }
+
     pub(crate) async fn start_with(
         partitions: usize,
         claimed: &[&str],
         caught_up: bool,
         options: ApiOptions,
+    ) -> Self {
+        Self::start_on(partitions, claimed, caught_up, options, None).await
+    }
+
+    async fn start_on(
+        partitions: usize,
+        claimed: &[&str],
+        caught_up: bool,
+        options: ApiOptions,
+        claims: Option<Arc<dyn Claims>>,
     ) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let control = control::Embedded::open(directory.path().join("control.db"))
@@ -82,9 +107,16 @@ impl Lab {
                 metrics: ingest::IngestMetrics::register(&mut registry),
             },
         );
-        let auth = Auth::open(dyn_control.clone(), AuthOptions::default())
-            .await
-            .unwrap();
+        let auth_options = AuthOptions {
+            fingerprint: options.tls.as_ref().map(|tls| tls.fingerprint().to_owned()),
+            ..AuthOptions::default()
+        };
+        let scheme = if options.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        };
+        let auth = Auth::open(dyn_control.clone(), auth_options).await.unwrap();
         let (tell, caught_up) = watch::channel(caught_up);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
@@ -101,10 +133,16 @@ impl Lab {
             registry: Arc::new(Mutex::new(registry)),
             caught_up,
             claimed: Arc::new(claimed),
+            claims,
         };
         serve(vec![listener], services, options, &supervisor).unwrap();
         let mut lab = Self {
-            http: Client::builder().timeout(PATIENCE).build().unwrap(),
+            http: Client::builder()
+                .timeout(PATIENCE)
+                .tls_danger_accept_invalid_certs(true)
+                .build()
+                .unwrap(),
+            scheme,
             address,
             token: String::new(),
             log,
@@ -144,8 +182,44 @@ impl Lab {
         login["access_token"].as_str().unwrap().to_owned()
     }
 
+    /// Revokes every token of an agent as an admin does.
+    pub(crate) async fn revoke(&self, agent: &str) {
+        let tokens: Value = self.json("/auth/tokens").await;
+        for token in tokens["tokens"].as_array().unwrap() {
+            if token["agent"] == agent {
+                let path = format!("/auth/tokens/{}", token["id"].as_str().unwrap());
+                let answer = self.http.delete(self.url(&path)).bearer_auth(&self.token);
+                let answer = answer.send().await.unwrap();
+                assert_eq!(answer.status(), StatusCode::NO_CONTENT);
+            }
+        }
+    }
+
+    /// Enrols an agent as an admin does, and returns its token.
+    pub(crate) async fn agent(&self, name: &str) -> String {
+        let answer = self
+            .post("/auth/tokens")
+            .json(&json!({"name": "an agent", "role": "viewer", "agent": name}))
+            .send()
+            .await
+            .unwrap();
+        assert_eq!(answer.status(), StatusCode::CREATED);
+        let made: Value = answer.json().await.unwrap();
+        let token = made["token"].as_str().unwrap().to_owned();
+        let line = made["enrol"].as_str().unwrap();
+        assert_eq!(
+            line,
+            format!(
+                "echo 'http://{}#token={token}' | homelog collect --hub -",
+                self.address
+            )
+        );
+        assert_eq!(made["info"]["agent"], name);
+        token
+    }
+
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}://{}{path}", self.scheme, self.address)
     }
 
     pub(crate) fn get(&self, path: &str) -> RequestBuilder {

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod access;
 #[cfg(test)]
+mod agents;
+#[cfg(test)]
 mod events;
 #[cfg(test)]
 mod health;
@@ -14,6 +16,8 @@ mod joins;
 mod lab;
 #[cfg(test)]
 mod live;
+#[cfg(test)]
+mod monitor;
 #[cfg(test)]
 mod openapi;
 #[cfg(test)]

@@ -16,4 +16,8 @@ role: Role,
 /**
  * How long it lives: `90d`; without it for ever.
  */
-expires_in?: string, };
+expires_in?: string, 
+/**
+ * The agent that it is for: it then ships that agent's events and does nothing else, whatever its role.
+ */
+agent?: string, };

@@ -10,6 +10,10 @@ export type CreatedToken = {
  */
 token: string, 
 /**
+ * Of an agent: the command that enrols it, with the token in it.
+ */
+enrol?: string, 
+/**
  * What it is.
  */
 info: TokenInfo, };

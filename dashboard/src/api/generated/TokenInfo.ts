@@ -22,6 +22,10 @@ username: string,
  */
 role: Role, 
 /**
+ * The agent whose events it ships: then it does nothing else.
+ */
+agent: string | null, 
+/**
  * When it was made, RFC 3339.
  */
 created: string, 

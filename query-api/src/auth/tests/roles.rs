@@ -58,8 +58,12 @@ async fn every_route_lets_in_whom_the_table_names() {
             let expected = match (access, role) {
                 (Access::Open | Access::Optional, _) => None,
                 (_, None) => Some(401),
+                (Access::Agent, Some(_)) => Some(403),
                 (
-                    Access::Role(least) | Access::WebSocket(least) | Access::Stream(least),
+                    Access::Role(least)
+                    | Access::Push(least)
+                    | Access::WebSocket(least)
+                    | Access::Stream(least),
                     Some(role),
                 ) => (role < least).then_some(403),
             };
