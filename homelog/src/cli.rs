@@ -3,7 +3,8 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use schemas::{EntityKey, SourceName, api::Role};
+use schemas::{EntityKey, SourceName, api::Role, name::AgentName};
+use secrecy::SecretString;
 
 /// Homelog: every service of a homelab on one time line.
 #[derive(Parser, Debug)]
@@ -31,14 +32,27 @@ pub enum LogFormat {
 pub enum Command {
     /// Run everything in one process: collect, store and serve
     Up(UpArgs),
+    /// Run an agent: collect, and send the events to Kafka or to a hub
+    Collect(CollectArgs),
+    /// Run workers that take events from Kafka into InfluxDB
+    Ingest(RoleArgs),
+    /// Serve the dashboard and the HTTP API from Kafka, InfluxDB and PostgreSQL
+    Api(ApiArgs),
+    /// Make the topics that Kafka lacks, and show where those that are there differ from the configuration
+    Topics(TopicsArgs),
     /// Look for mistakes in a config file and tell all of them
     Check(CheckArgs),
     /// Ask a running Homelog how it is: exit code 0 unless it is unhealthy
     Health(HealthArgs),
-    /// Write past events to stdout, one JSON object a line
+    /// Read past events again: to stdout, or into an empty store or log
     Replay(ReplayArgs),
+    /// Show and retry what could not become points
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
+    /// Move everything from a data directory to Kafka, InfluxDB and PostgreSQL
+    Migrate(MigrateArgs),
     /// Look whether everything that was observed is there
-    Verify(DataArgs),
+    Verify(PlaceArgs),
     /// Show how much room the data takes
     Disk(DataArgs),
     /// Make and change users
@@ -58,6 +72,165 @@ pub struct DataArgs {
     /// Directory of the data [default: ~/.local/share/homelog]
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
+}
+
+/// Which stores are meant: those of a config file, or of a data directory.
+#[derive(Args, Clone, Debug, Default)]
+pub struct PlaceArgs {
+    /// Config file that names the stores; without one they are in the data directory
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Where the data is.
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+/// A role of its own.
+#[derive(Args, Debug)]
+pub struct RoleArgs {
+    /// Config file
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+}
+
+/// `homelog collect`.
+#[derive(Args, Debug)]
+pub struct CollectArgs {
+    /// Config file; without one this host and its Docker Engine are observed, for the hub of --hub
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Enrol this agent with a hub, by what `homelog token create --agent NAME` prints there; later starts remember it. With
+    /// `-` it is the first line of stdin, so that no list of processes shows the token
+    #[arg(long, value_name = "URL#token=…")]
+    pub hub: Option<SecretString>,
+    /// Where the spool is.
+    #[command(flatten)]
+    pub data: DataArgs,
+    /// Take sources over from an agent that is gone for good, such as a machine that was replaced
+    #[arg(long)]
+    pub take_over: bool,
+}
+
+/// `homelog api`.
+#[derive(Args, Debug)]
+pub struct ApiArgs {
+    /// What each role has.
+    #[command(flatten)]
+    pub role: RoleArgs,
+    /// Address and port of the dashboard [default: 127.0.0.1:3001]
+    #[arg(long, value_name = "ADDR")]
+    pub listen: Option<SocketAddr>,
+}
+
+/// `homelog topics`.
+#[derive(Args, Debug)]
+pub struct TopicsArgs {
+    /// What each role has.
+    #[command(flatten)]
+    pub role: RoleArgs,
+    /// Only show: make nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// `homelog dead-letters`.
+#[derive(Subcommand, Debug)]
+pub enum DeadLettersCommand {
+    /// Show which there are, one a line
+    List(ListLettersArgs),
+    /// Show one with its original
+    Show(ShowLetterArgs),
+    /// Try to store them again, for example after a new release; what is stored is no dead letter any more
+    Retry(RetryLettersArgs),
+}
+
+/// `homelog dead-letters list`.
+#[derive(Args, Debug)]
+pub struct ListLettersArgs {
+    /// Only those with this reason, such as `type_conflict`
+    #[arg(long)]
+    pub reason: Option<String>,
+    /// Most lines
+    #[arg(long, default_value_t = 100)]
+    pub limit: usize,
+    /// Which stores.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// `homelog dead-letters show`.
+#[derive(Args, Debug)]
+pub struct ShowLetterArgs {
+    /// Its id, as the list shows it
+    pub id: String,
+    /// Which stores.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// `homelog dead-letters retry`.
+#[derive(Args, Debug)]
+pub struct RetryLettersArgs {
+    /// Ids as the list shows them
+    #[arg(required_unless_present_any = ["all", "reason"])]
+    pub ids: Vec<String>,
+    /// All of them
+    #[arg(long, conflicts_with = "ids")]
+    pub all: bool,
+    /// All with this reason
+    #[arg(long, conflicts_with = "ids")]
+    pub reason: Option<String>,
+    /// Which stores.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// `homelog migrate`.
+#[derive(Args, Debug)]
+pub struct MigrateArgs {
+    /// What is moved to: kafka+influxdb+postgres, or some of them
+    #[arg(long, value_name = "KINDS")]
+    pub to: Destinations,
+    /// Config file that names the servers
+    #[arg(long, value_name = "FILE")]
+    pub config: PathBuf,
+    /// Only compare what is there already
+    #[arg(long)]
+    pub verify_only: bool,
+    /// Where the data is that is moved.
+    #[command(flatten)]
+    pub data: DataArgs,
+}
+
+/// What a migration moves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Destinations {
+    /// The event log to Kafka.
+    pub kafka: bool,
+    /// The time-series store to InfluxDB.
+    pub influxdb: bool,
+    /// The control store to PostgreSQL.
+    pub postgres: bool,
+}
+
+impl std::str::FromStr for Destinations {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let mut to = Self::default();
+        for part in text.split('+') {
+            let place = match part {
+                "kafka" => &mut to.kafka,
+                "influxdb" => &mut to.influxdb,
+                "postgres" => &mut to.postgres,
+                _ => return Err("write `kafka+influxdb+postgres`, or some of them".to_owned()),
+            };
+            if std::mem::replace(place, true) {
+                return Err(format!("`{part}` is there twice"));
+            }
+        }
+        Ok(to)
+    }
 }
 
 /// `homelog up`.
@@ -88,6 +261,9 @@ pub struct HealthArgs {
     /// Where it listens
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3001")]
     pub url: String,
+    /// Believe any certificate: for a check on the same machine
+    #[arg(long)]
+    pub insecure: bool,
 }
 
 /// `homelog replay`.
@@ -109,11 +285,14 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "N|max", default_value = "max")]
     pub speed: Speed,
     /// Where the events go
-    #[arg(long, value_name = "TARGET")]
-    pub into: Target,
-    /// Where the data is.
+    #[arg(long, value_name = "stdout|store|log")]
+    pub into: Into,
+    /// The empty store or log to fill: a config file that names it, or a data directory
+    #[arg(long, value_name = "PATH", required_if_eq_any = [("into", "store"), ("into", "log")])]
+    pub target: Option<PathBuf>,
+    /// Which log is read.
     #[command(flatten)]
-    pub data: DataArgs,
+    pub place: PlaceArgs,
 }
 
 /// How fast events are replayed.
@@ -142,24 +321,14 @@ impl std::str::FromStr for Speed {
 }
 
 /// Where replayed events go.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Target {
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Into {
     /// One JSON object a line.
     Stdout,
-}
-
-impl std::str::FromStr for Target {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "stdout" => Ok(Self::Stdout),
-            "store" | "log" => Err(format!(
-                "this release replays into stdout only: write `--into stdout`; docs/replay.md shows how to push what comes into another Homelog and fill its {text}"
-            )),
-            _ => Err("write `stdout`".to_owned()),
-        }
-    }
+    /// An empty time-series store.
+    Store,
+    /// An empty event log.
+    Log,
 }
 
 /// `homelog user`.
@@ -170,7 +339,7 @@ pub enum UserCommand {
     /// Give a user a new password, which ends the user's sessions
     ResetPassword(ResetPasswordArgs),
     /// Show all users
-    List(DataArgs),
+    List(PlaceArgs),
 }
 
 /// `homelog user add`.
@@ -184,9 +353,9 @@ pub struct AddUserArgs {
     /// Read the password from the first line of stdin
     #[arg(long)]
     pub password_stdin: bool,
-    /// Where the data is.
+    /// Which control store.
     #[command(flatten)]
-    pub data: DataArgs,
+    pub place: PlaceArgs,
 }
 
 /// `homelog user reset-password`.
@@ -197,9 +366,9 @@ pub struct ResetPasswordArgs {
     /// Read the password from the first line of stdin
     #[arg(long)]
     pub password_stdin: bool,
-    /// Where the data is.
+    /// Which control store.
     #[command(flatten)]
-    pub data: DataArgs,
+    pub place: PlaceArgs,
 }
 
 /// `homelog token`.
@@ -212,21 +381,30 @@ pub enum TokenCommand {
 /// `homelog token create`.
 #[derive(Args, Debug)]
 pub struct CreateTokenArgs {
-    /// Whose token it is
-    #[arg(long)]
-    pub user: String,
+    /// Whose token it is; that of an agent is the first admin's unless said otherwise
+    #[arg(long, required_unless_present = "agent")]
+    pub user: Option<String>,
     /// What it is for
-    #[arg(long)]
-    pub name: String,
+    #[arg(long, required_unless_present = "agent")]
+    pub name: Option<String>,
     /// What it may do, at most what its user may: viewer, operator or admin
-    #[arg(long, default_value = "viewer")]
+    #[arg(long, default_value = "viewer", conflicts_with = "agent")]
     pub role: Role,
+    /// Make it for an agent: it sends that agent's events here and does nothing else
+    #[arg(long, value_name = "NAME")]
+    pub agent: Option<AgentName>,
+    /// Address by which the agent reaches this hub [default: the name of this machine with the port of `[api] listen`]
+    #[arg(long, value_name = "URL", requires = "agent")]
+    pub hub: Option<String>,
+    /// A proxy answers at the address of --hub: the agent believes what its system trusts, not the certificate of `[api]`
+    #[arg(long, requires = "hub")]
+    pub no_pin: bool,
     /// How long it lives, such as 90d; without it for ever
     #[arg(long, value_name = "DURATION")]
     pub expires: Option<String>,
-    /// Where the data is.
+    /// Which control store.
     #[command(flatten)]
-    pub data: DataArgs,
+    pub place: PlaceArgs,
 }
 
 #[cfg(test)]
@@ -238,6 +416,23 @@ mod tests {
     #[test]
     fn the_command_line_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn what_is_moved_is_read() {
+        let all = Destinations {
+            kafka: true,
+            influxdb: true,
+            postgres: true,
+        };
+        assert_eq!("kafka+influxdb+postgres".parse(), Ok(all));
+        assert_eq!("postgres+influxdb+kafka".parse(), Ok(all));
+        for bad in ["", "kafka+kafka", "mysql", "kafka,influxdb"] {
+            assert!(
+                bad.parse::<Destinations>().is_err(),
+                "{bad} must be refused"
+            );
+        }
     }
 
     #[test]

@@ -1,12 +1,19 @@
 //! The configuration: a TOML file with the environment laid over it, read in two phases so that every mistake is told at
 //! once, each with its place and what to do.
 
+mod address;
+mod cross;
 mod example;
 mod findings;
+mod kind;
+mod kinds;
 mod network;
 mod overlay;
 mod params;
+mod places;
 mod problem;
+mod quantity;
+mod secret;
 mod secret_file;
 mod section;
 mod sections;
@@ -15,11 +22,17 @@ mod source;
 mod suggest;
 #[cfg(test)]
 mod tests;
+mod tls;
 
+pub use address::{Agent, Brokers, HttpUrl, Name, Prefix};
 pub use example::example;
+pub use kind::{ControlKind, LogKind, Mechanism, StoreKind};
 pub use network::HostName;
 pub use problem::{Place, Problem, Problems, Style};
-pub use sections::{Age, Api, Control, Kind, Log, Retention, Store};
+pub use quantity::{Count, Size};
+pub use secret::{PostgresUrl, Secret};
+pub use sections::{Age, Api, Collect, Control, Ingest, Log, Retention, Store};
+pub use tls::{CaFile, KeyFile, Tls};
 
 pub(crate) use secret_file::read as read_secret;
 
@@ -44,6 +57,10 @@ pub struct Config {
     pub store: Store,
     /// The control store.
     pub control: Control,
+    /// Collecting for a log that is elsewhere.
+    pub collect: Collect,
+    /// The workers that take events from the log into the store.
+    pub ingest: Ingest,
     /// The dashboard and the HTTP API.
     pub api: Api,
     /// How long data is kept.
@@ -62,7 +79,15 @@ pub struct Loaded {
 }
 
 /// Every section but the sources, in the order of the example.
-const SECTIONS: [SectionDoc; 5] = [Log::DOC, Store::DOC, Control::DOC, Api::DOC, Retention::DOC];
+const SECTIONS: [SectionDoc; 7] = [
+    Log::DOC,
+    Store::DOC,
+    Control::DOC,
+    Collect::DOC,
+    Ingest::DOC,
+    Api::DOC,
+    Retention::DOC,
+];
 
 /// Reads a file, or nothing, and lays the environment over it.
 ///
@@ -130,19 +155,23 @@ pub fn parse(name: &str, text: &str, base: &Path, env: &Env) -> Result<Loaded, P
     }
     let mut raw = source::split(&mut root, &mut findings);
     overlay::apply(&mut root, &mut raw, &SECTIONS, env, &mut findings);
+    cross::check(&root, &mut findings);
     let config = Config {
-        log: section::read(&mut root, &mut findings),
-        store: section::read(&mut root, &mut findings),
-        control: section::read(&mut root, &mut findings),
-        api: section::read(&mut root, &mut findings),
-        retention: section::read(&mut root, &mut findings),
+        log: section::read(&mut root, base, &mut findings),
+        store: section::read(&mut root, base, &mut findings),
+        control: section::read(&mut root, base, &mut findings),
+        collect: section::read(&mut root, base, &mut findings),
+        ingest: section::read(&mut root, base, &mut findings),
+        api: section::read(&mut root, base, &mut findings),
+        retention: section::read(&mut root, base, &mut findings),
         sources: source::read_all(raw, base, &mut findings),
     };
     section::unknown_sections(&root, &SECTIONS, &mut findings);
+    let shown = findings.without_secrets(text);
     let (problems, warnings) = findings.finish(text, &errors);
     if problems.is_empty() {
         Ok(Loaded { config, warnings })
     } else {
-        Err(Problems::new(name, text, problems))
+        Err(Problems::new(name, shown, problems))
     }
 }

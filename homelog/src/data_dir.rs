@@ -42,7 +42,8 @@ pub(crate) fn locate(given: Option<&Path>, env: &Env) -> anyhow::Result<PathBuf>
 /// There is none.
 pub(crate) fn existing(given: Option<&Path>, env: &Env) -> anyhow::Result<PathBuf> {
     let dir = locate(given, env)?;
-    if dir.join("log.db").is_file() || dir.join("control.db").is_file() {
+    let known = ["log.db", "control.db", "spool/log.db"];
+    if known.iter().any(|name| dir.join(name).is_file()) {
         return Ok(dir);
     }
     anyhow::bail!(

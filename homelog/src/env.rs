@@ -49,6 +49,19 @@ impl Env {
         self.0.get(name).filter(|value| !value.is_empty())
     }
 
+    /// The same without variables that set something in the configuration.
+    #[must_use]
+    pub fn without_settings(&self) -> Self {
+        let is_setting = |name: &str| name.starts_with(PREFIX) && !OWN.contains(&name);
+        Self(
+            self.0
+                .iter()
+                .filter(|(name, _)| !is_setting(name))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+        )
+    }
+
     /// Names of the variables that are ours, in order.
     pub fn ours(&self) -> impl Iterator<Item = &str> {
         self.0

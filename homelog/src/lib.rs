@@ -1,19 +1,22 @@
 //! The one binary: reads command line and configuration, and wires the rooms together.
 
+mod adapters;
 pub mod cli;
 mod commands;
 pub mod config;
 mod data_dir;
 pub mod env;
 mod outcome;
+mod place;
+mod roles;
 mod telling;
-mod up;
 
 use std::{
     ffi::OsString,
     future::Future,
     io::{IsTerminal, Write},
     process::ExitCode,
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -57,12 +60,18 @@ pub fn run(args: impl IntoIterator<Item = OsString>, env: &Env) -> ExitCode {
 fn dispatch(cli: Cli, env: &Env) -> Result<(), Failure> {
     telling::start(cli.log, env)?;
     match cli.command {
-        Command::Up(args) => up::run(&args, env),
+        Command::Up(args) => roles::up::run(&args, env),
+        Command::Collect(args) => roles::collect::run(&args, env),
+        Command::Ingest(args) => roles::ingest::run(&args, env),
+        Command::Api(args) => roles::api::run(&args, env),
+        Command::Topics(args) => alone(commands::topics::run(&args, env)),
+        Command::Migrate(args) => alone(commands::migrate::run(&args, env)),
         Command::Check(args) => commands::check::run(&args, env),
         Command::ConfigExample => commands::check::example(),
         Command::Health(args) => alone(commands::health::run(args)),
         Command::Replay(args) => alone(commands::replay::run(args, env)),
-        Command::Verify(args) => alone(commands::verify::run(args, env)),
+        Command::DeadLetters(command) => alone(commands::dead_letters::run(command, env)),
+        Command::Verify(args) => alone(commands::verify::run(&args, env)),
         Command::Disk(args) => commands::disk::run(&args, env),
         Command::User(command) => alone(commands::user::run(command, env)),
         Command::Token(command) => alone(commands::token::run(command, env)),
@@ -71,11 +80,14 @@ fn dispatch(cli: Cli, env: &Env) -> Result<(), Failure> {
 
 /// Runs a short command on this thread.
 fn alone(command: impl Future<Output = Result<(), Failure>>) -> Result<(), Failure> {
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .context("the runtime cannot be started")?
-        .block_on(command)
+        .context("the runtime cannot be started")?;
+    let outcome = runtime.block_on(command);
+    // what the command waited for is done; a server that is asked still must not hold it up
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    outcome
 }
 
 /// How reports are drawn on stderr.

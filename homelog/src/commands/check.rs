@@ -1,7 +1,13 @@
 //! `homelog check`: every mistake of a config file at once.
 
 use super::user::say;
-use crate::{cli::CheckArgs, config, env::Env, outcome::Failure};
+use crate::{
+    cli::CheckArgs,
+    config::{self, ControlKind, LogKind, StoreKind},
+    env::Env,
+    outcome::Failure,
+    roles,
+};
 
 pub(crate) fn run(args: &CheckArgs, env: &Env) -> Result<(), Failure> {
     let loaded = config::load(Some(&args.config), env)
@@ -15,7 +21,28 @@ pub(crate) fn run(args: &CheckArgs, env: &Env) -> Result<(), Failure> {
         1 => "1 source".to_owned(),
         _ => format!("{count} sources"),
     };
-    say(&format!("{} is fine: {sources}", args.config.display()))
+    say(&format!("{} is fine: {sources}", args.config.display()))?;
+    let config = &loaded.config;
+    let alone = config.log.kind == LogKind::Embedded
+        && config.store.kind == StoreKind::Embedded
+        && config.control.kind == ControlKind::Embedded;
+    if alone {
+        return Ok(());
+    }
+    for (what, place) in [
+        ("event log", config.log_place(None)),
+        ("store", config.store_place(None)),
+        ("users", config.control_place(None)),
+    ] {
+        let place = if place.is_empty() {
+            "in the data directory"
+        } else {
+            &place
+        };
+        say(&format!("  {what}: {place}"))?;
+    }
+    let fitting = roles::fitting(config).join(", ");
+    say(&format!("  roles that it fits: {fitting}"))
 }
 
 pub(crate) fn example() -> Result<(), Failure> {

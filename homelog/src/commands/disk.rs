@@ -6,10 +6,11 @@ use super::user::say;
 use crate::{cli::DataArgs, data_dir, env::Env, outcome::Failure};
 
 /// The databases and what is in them.
-const FILES: [(&str, &str); 3] = [
+const FILES: [(&str, &str); 4] = [
     ("log.db", "events"),
     ("series.db", "points"),
     ("control.db", "users, sessions, tokens"),
+    ("spool/log.db", "events on their way to Kafka or a hub"),
 ];
 
 pub(crate) fn run(args: &DataArgs, env: &Env) -> Result<(), Failure> {
@@ -17,8 +18,11 @@ pub(crate) fn run(args: &DataArgs, env: &Env) -> Result<(), Failure> {
     let mut total = 0;
     for (name, what) in FILES {
         let bytes = size_of_database(&dir.join(name));
+        if bytes == 0 {
+            continue;
+        }
         total += bytes;
-        say(&format!("{:>10}  {name:11} {what}", human(bytes)))?;
+        say(&format!("{:>10}  {name:12} {what}", human(bytes)))?;
     }
     say(&format!("{:>10}  in {}", human(total), dir.display()))?;
     let free = rustix::fs::statvfs(&dir)

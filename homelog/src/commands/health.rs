@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use anyhow::Context;
+use http_client::{Client, Options, Tls};
 use schemas::api::{HealthAnswer, HealthState};
 
 use super::user::say;
@@ -13,7 +14,12 @@ const LARGEST: usize = 1024 * 1024;
 
 pub(crate) async fn run(args: HealthArgs) -> Result<(), Failure> {
     let url = format!("{}/health", args.url.trim_end_matches('/'));
-    let answer = ask(&url)
+    let tls = if args.insecure {
+        Tls::Insecure
+    } else {
+        Tls::System
+    };
+    let answer = ask(&url, tls)
         .await
         .with_context(|| format!("{url} gives no answer"))?;
     say(word(answer.status))?;
@@ -30,25 +36,18 @@ pub(crate) async fn run(args: HealthArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn ask(url: &str) -> anyhow::Result<HealthAnswer> {
-    let client = reqwest::Client::builder()
-        .timeout(Duration::from_secs(5))
-        .redirect(reqwest::redirect::Policy::none())
-        .build()?;
-    let mut response = client.get(url).send().await?;
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        body.extend_from_slice(&chunk);
-        anyhow::ensure!(
-            body.len() <= LARGEST,
-            "the answer is too large to be homelog's"
-        );
-    }
+async fn ask(url: &str, tls: Tls) -> anyhow::Result<HealthAnswer> {
+    let client = Client::new(Options {
+        tls,
+        timeout: Duration::from_secs(5),
+        max_body: LARGEST,
+        ..Options::default()
+    })?;
+    let response = client.get(url).send().await?;
+    let status = response.status().as_u16();
+    let body = response.bytes().await?;
     serde_json::from_slice(&body).with_context(|| {
-        format!(
-            "the answer (HTTP {}) is not homelog's: is it the right --url?",
-            response.status().as_u16()
-        )
+        format!("the answer (HTTP {status}) is not homelog's: is it the right --url?")
     })
 }
 

@@ -3,15 +3,16 @@
 use std::io::{BufRead, IsTerminal, Write};
 
 use anyhow::Context;
-use control::{ControlStore, Embedded, NewUser, Passwords, UserChange, Username, limits, password};
+use control::{NewUser, Passwords, UserChange, Username, limits, password};
 use schemas::Timestamp;
 use secrecy::SecretString;
 
 use crate::{
-    cli::{AddUserArgs, DataArgs, ResetPasswordArgs, UserCommand},
+    cli::{AddUserArgs, PlaceArgs, ResetPasswordArgs, UserCommand},
     data_dir,
     env::Env,
     outcome::Failure,
+    place::{Needs, Place},
 };
 
 pub(crate) async fn run(command: UserCommand, env: &Env) -> Result<(), Failure> {
@@ -22,10 +23,13 @@ pub(crate) async fn run(command: UserCommand, env: &Env) -> Result<(), Failure> 
     }
 }
 
-/// Opens the control store of a data directory that is there.
-pub(super) async fn open(data: &DataArgs, env: &Env) -> anyhow::Result<Embedded> {
-    let dir = data_dir::existing(data.data.as_deref(), env)?;
-    Ok(Embedded::open(dir.join("control.db")).await?)
+/// The control store that is meant.
+pub(super) fn place(args: &PlaceArgs, made: bool, env: &Env) -> Result<Place, Failure> {
+    let needs = Needs {
+        control: true,
+        ..Needs::default()
+    };
+    Place::new(args, needs, made, env)
 }
 
 /// Reads a name, or says what a name is.
@@ -36,12 +40,14 @@ pub(super) fn username(text: &str) -> Result<Username, Failure> {
 async fn add(args: AddUserArgs, env: &Env) -> Result<(), Failure> {
     let name = username(&args.name)?;
     // the one command that may come before the first start
-    let dir = data_dir::locate(args.data.data.as_deref(), env)?;
-    if !dir.exists() {
-        say(&format!("there was no data yet: {} is made", dir.display()))?;
+    let place = place(&args.place, true, env)?;
+    if let Some(dir) = &place.data {
+        if !dir.exists() {
+            say(&format!("there was no data yet: {} is made", dir.display()))?;
+        }
+        data_dir::create(dir)?;
     }
-    data_dir::create(&dir)?;
-    let store = Embedded::open(dir.join("control.db")).await?;
+    let store = place.control().await?;
     if store.user(&name).await?.is_some() {
         return Err(anyhow::anyhow!(
             "there is a user `{name}` already: `homelog user reset-password {name}` gives a new password"
@@ -60,7 +66,7 @@ async fn add(args: AddUserArgs, env: &Env) -> Result<(), Failure> {
 
 async fn reset_password(args: ResetPasswordArgs, env: &Env) -> Result<(), Failure> {
     let name = username(&args.name)?;
-    let store = open(&args.data, env).await?;
+    let store = place(&args.place, false, env)?.control().await?;
     if store.user(&name).await?.is_none() {
         return Err(anyhow::anyhow!(
             "there is no user `{name}`: `homelog user list` shows all of them"
@@ -78,8 +84,8 @@ async fn reset_password(args: ResetPasswordArgs, env: &Env) -> Result<(), Failur
     ))
 }
 
-async fn list(data: &DataArgs, env: &Env) -> Result<(), Failure> {
-    let users = open(data, env).await?.users().await?;
+async fn list(args: &PlaceArgs, env: &Env) -> Result<(), Failure> {
+    let users = place(args, false, env)?.control().await?.users().await?;
     if users.is_empty() {
         return say("there is no user yet: open the set-up link that `homelog up` prints");
     }

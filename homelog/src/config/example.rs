@@ -57,14 +57,33 @@ fn write_section(out: &mut String, section: &SectionDoc) {
         line(out, format_args!("#{doc}"));
     }
     line(out, format_args!("[{}]", section.name));
+    let mut kinds: &[&str] = &[];
     for option in section.options {
+        if option.kinds != kinds {
+            kinds = option.kinds;
+            let named: Vec<_> = kinds.iter().map(|kind| format!("{kind:?}")).collect();
+            out.push('\n');
+            line(out, format_args!("# With kind = {}:", named.join(" or ")));
+        }
         for doc in option.doc {
             line(out, format_args!("#{doc}"));
         }
-        line(
-            out,
-            format_args!("{} = {}", option.name, (option.default)()),
-        );
+        match option.like {
+            Some(like) => line(out, format_args!("# {} = {like}", option.name)),
+            None => line(
+                out,
+                format_args!("{} = {}", option.name, (option.default)()),
+            ),
+        }
+        if option.secret {
+            line(
+                out,
+                format_args!(
+                    "# {0}_file = \"/run/secrets/{1}-{0}\"",
+                    option.name, section.name
+                ),
+            );
+        }
     }
 }
 

@@ -24,6 +24,7 @@ pub(super) struct Findings {
     list: Vec<Problem>,
     warnings: Vec<String>,
     variables: Vec<String>,
+    secrets: Vec<Range<usize>>,
 }
 
 /// Whether a span stands for an environment variable.
@@ -68,6 +69,30 @@ impl Findings {
     /// Takes the fault of a value.
     pub(super) fn fault(&mut self, fault: Fault) {
         self.add(fault.span, fault.message, fault.fix);
+    }
+
+    /// Remembers where a secret stands, so that no report shows it.
+    pub(super) fn hide(&mut self, span: Range<usize>) {
+        self.secrets.push(span);
+    }
+
+    /// The text without the secrets that stand in it, of the same length.
+    pub(super) fn without_secrets(&self, text: &str) -> String {
+        let mut shown = text.to_owned();
+        for span in &self.secrets {
+            let Some(secret) = text.get(span.clone()) else {
+                continue;
+            };
+            let hidden: String = secret
+                .bytes()
+                .map(|byte| match byte {
+                    b'"' | b'\'' | b'\n' | b'\r' => char::from(byte),
+                    _ => '*',
+                })
+                .collect();
+            shown.replace_range(span.clone(), &hidden);
+        }
+        shown
     }
 
     /// Takes what is odd, but no mistake.

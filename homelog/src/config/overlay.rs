@@ -2,12 +2,19 @@
 
 use std::{borrow::Cow, ops::Range};
 
+use serde::Deserialize;
 use toml::{
     Spanned,
     de::{DeArray, DeTable, DeValue},
 };
 
-use super::{findings::Findings, section::SectionDoc, setting::Value, source::RawSource, suggest};
+use super::{
+    findings::{Findings, is_variable},
+    section::SectionDoc,
+    setting::Value,
+    source::RawSource,
+    suggest,
+};
 use crate::env::{Env, OWN, PREFIX};
 
 const SOURCE: &str = "SOURCE";
@@ -35,8 +42,8 @@ pub(super) fn apply(
             [SOURCE, source, key @ ..] if !key.is_empty() => {
                 source_value(sources, name, source, key, text, findings);
             }
-            [section, key] if *section != SOURCE => {
-                section_value(root, sections, name, (section, key), text, findings);
+            [section, key, below @ ..] if *section != SOURCE => {
+                section_value(root, sections, name, (section, key, below), text, findings);
             }
             [_] => not_ours(name, findings),
             _ => {
@@ -69,7 +76,7 @@ fn section_value(
     root: &mut DeTable<'_>,
     sections: &[SectionDoc],
     name: &str,
-    (section, key): (&str, &str),
+    (section, key, below): (&str, &str, &[&str]),
     text: &str,
     findings: &mut Findings,
 ) {
@@ -86,11 +93,13 @@ fn section_value(
     };
     let list = doc.options.iter().any(|o| o.name == key && o.list);
     let value = if list {
-        let items = text
-            .split(',')
-            .map(str::trim)
-            .filter(|item| !item.is_empty());
-        DeValue::Array(items.map(|item| owned(item, &at)).collect::<DeArray<'_>>())
+        let items = items(text);
+        DeValue::Array(
+            items
+                .iter()
+                .map(|item| owned(item, &at))
+                .collect::<DeArray<'_>>(),
+        )
     } else {
         DeValue::String(Cow::Owned(text.to_owned()))
     };
@@ -99,8 +108,30 @@ fn section_value(
         .or_insert_with(|| Spanned::new(at.clone(), DeValue::Table(DeTable::new())));
     // anything but a table is told when the section is read
     if let DeValue::Table(table) = table.get_mut() {
-        put(table, &key, &at, Spanned::new(at.clone(), value));
+        if below.is_empty() {
+            put(table, &key, &at, Spanned::new(at.clone(), value));
+        } else {
+            let path: Vec<&str> = std::iter::once(key.as_str())
+                .chain(below.iter().copied())
+                .collect();
+            nest(table, &path, &at, text);
+        }
     }
+}
+
+/// The items of a list: joined by commas, or as TOML writes a list of texts.
+fn items(text: &str) -> Vec<String> {
+    let written = toml::de::ValueDeserializer::parse(text)
+        .ok()
+        .filter(|_| text.trim_start().starts_with('['))
+        .and_then(|list| Vec::<String>::deserialize(list).ok());
+    written.unwrap_or_else(|| {
+        text.split(',')
+            .map(str::trim)
+            .filter(|item| !item.is_empty())
+            .map(str::to_owned)
+            .collect()
+    })
 }
 
 fn source_value(
@@ -161,9 +192,18 @@ fn nest(table: &mut DeTable<'_>, path: &[&str], at: &Range<usize>, text: &str) {
     }
 }
 
-/// Replaces key and value, so that a message about the key names the variable too.
+/// Replaces key and value, so that a message about the key names the variable too. `x` also replaces `x_file`, and that `x`.
 fn put<'i>(table: &mut DeTable<'i>, key: &str, at: &Range<usize>, value: Value<'i>) {
     table.remove(key);
+    let other = key
+        .strip_suffix("_file")
+        .map_or_else(|| format!("{key}_file"), str::to_owned);
+    if table
+        .get_key_value(other.as_str())
+        .is_some_and(|(found, _)| !is_variable(&found.span()))
+    {
+        table.remove(other.as_str());
+    }
     table.insert(Spanned::new(at.clone(), Cow::Owned(key.to_owned())), value);
 }
 

@@ -90,6 +90,23 @@ pub(super) fn resolve(
     failed
 }
 
+/// Makes an option, or `ca` in the table that it is, a path from the directory of the config file.
+pub(super) fn from_base(table: &mut DeTable<'_>, option: &str, base: &Path) {
+    let Some(value) = table.get_mut(option) else {
+        return;
+    };
+    let value = match value.get_mut() {
+        DeValue::Table(below) => match below.get_mut("ca") {
+            Some(ca) => ca.get_mut(),
+            None => return,
+        },
+        other => other,
+    };
+    if let DeValue::String(path) = value {
+        *path = Cow::Owned(at(base, path).to_string_lossy().into_owned());
+    }
+}
+
 /// A relative path is meant from the directory of the config file.
 fn at(base: &Path, path: &str) -> PathBuf {
     base.join(path)

@@ -1,16 +1,21 @@
 //! A section of the file is a struct: its doc comments are the comments of the example, its fields the settings.
 
-use std::ops::Range;
+use std::{ops::Range, path::Path};
 
 use toml::de::DeTable;
 
 use super::{
     findings::{Fault, Findings},
+    kinds, secret_file,
     setting::{Setting, Value, type_name},
     suggest,
 };
 
 /// One setting, for the example and for messages.
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts that do not depend on each other"
+)]
 pub(super) struct OptionDoc {
     /// Its key.
     pub(super) name: &'static str,
@@ -20,6 +25,29 @@ pub(super) struct OptionDoc {
     pub(super) default: fn() -> String,
     /// Whether it is a list.
     pub(super) list: bool,
+    /// Whether it may stand in a file that `<name>_file` names.
+    pub(super) secret: bool,
+    /// Whether it is the path of a file, meant from the directory of the config file.
+    pub(super) path: bool,
+    /// The kinds of its section that it belongs to; none means all.
+    pub(super) kinds: &'static [&'static str],
+    /// Whether those kinds cannot do without it.
+    pub(super) needed: bool,
+    /// What it may look like, where its default says nothing.
+    pub(super) like: Option<&'static str>,
+}
+
+/// The first of some texts, if there is one.
+pub(super) const fn first(texts: &[&'static str]) -> Option<&'static str> {
+    match texts {
+        [first, ..] => Some(first),
+        [] => None,
+    }
+}
+
+/// Whether a kind cannot do without an option.
+pub(super) const fn is_needed(word: &str) -> bool {
+    matches!(word.as_bytes(), b"needed")
 }
 
 /// One section, for the example and for messages.
@@ -42,11 +70,18 @@ pub(super) trait Section: Default {
 }
 
 /// Declares a section: documentation, types and defaults in one place.
+///
+/// After the default may stand `=> ["kind", …] needed "example"` (or `optional`): the option belongs to those kinds alone (an
+/// empty list means all), and the example config shows it as a comment.
 macro_rules! section {
     (
         $(#[doc = $doc:literal])*
         $name:ident as $key:literal {
-            $( $(#[doc = $field_doc:literal])* $field:ident: $type:ty = $default:expr, )*
+            $(
+                $(#[doc = $field_doc:literal])*
+                $field:ident: $type:ty = $default:expr
+                    $(=> [$($kind:literal),*] $need:ident $like:literal)?,
+            )*
         }
     ) => {
         $(#[doc = $doc])*
@@ -71,6 +106,11 @@ macro_rules! section {
                         doc: &[$($field_doc),*],
                         default: || $crate::config::setting::Setting::write(&Self::default().$field),
                         list: <$type as $crate::config::setting::Setting>::LIST,
+                        secret: <$type as $crate::config::setting::Setting>::SECRET,
+                        path: <$type as $crate::config::setting::Setting>::PATH,
+                        kinds: &[$($($kind),*)?],
+                        needed: false $(|| $crate::config::section::is_needed(stringify!($need)))?,
+                        like: $crate::config::section::first(&[$($like)?]),
                     },
                 )*],
             };
@@ -112,16 +152,9 @@ pub(super) fn take<T: Setting>(
         }
     }
 }
+
 /// Settings that have a meaning elsewhere and none here: (section, key, why).
 const WITHOUT_EFFECT: &[(&str, &str, &str)] = &[
-    ("log", "brokers", "the event log is embedded"),
-    ("store", "url", "the store is embedded"),
-    ("store", "org", "the store is embedded"),
-    ("store", "bucket", "the store is embedded"),
-    ("store", "token", "the store is embedded"),
-    ("store", "token_file", "the store is embedded"),
-    ("control", "url", "the control store is embedded"),
-    ("control", "url_file", "the control store is embedded"),
     ("api", "influxdb_listen", "InfluxDB's API is not served"),
     (
         "retention",
@@ -141,14 +174,31 @@ const WITHOUT_EFFECT: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Reads a section, telling every key that is not one of its settings.
-pub(super) fn read<S: Section>(root: &mut DeTable<'_>, findings: &mut Findings) -> S {
+/// Reads a section, telling every key that is not one of its settings. Paths are meant from `base`.
+pub(super) fn read<S: Section>(root: &mut DeTable<'_>, base: &Path, findings: &mut Findings) -> S {
     let Some(value) = root.remove(S::DOC.name) else {
         return S::default();
     };
     let Some(mut table) = as_table(S::DOC.name, value, findings) else {
         return S::default();
     };
+    for option in S::DOC.options.iter().filter(|option| option.secret) {
+        if let Some(value) = table.get(option.name) {
+            findings.hide(value.span());
+        }
+    }
+    kinds::sift(&S::DOC, &mut table, findings);
+    let secrets: Vec<_> = S::DOC
+        .options
+        .iter()
+        .filter(|option| option.secret)
+        .map(|option| option.name)
+        .collect();
+    let failed = secret_file::resolve(&mut table, &secrets, base, findings);
+    kinds::missing(&S::DOC, &table, &failed, findings);
+    for option in S::DOC.options.iter().filter(|option| option.path) {
+        secret_file::from_base(&mut table, option.name, base);
+    }
     let section = S::take(&mut table, findings);
     for (key, _) in &table {
         unknown(&S::DOC, key.get_ref(), key.span(), findings);

@@ -18,6 +18,10 @@ pub(super) type Value<'i> = Spanned<DeValue<'i>>;
 pub(super) trait Setting: Sized {
     /// Whether it is a list: from the environment its values come joined by commas.
     const LIST: bool = false;
+    /// Whether it may stand in a file of its own, so that it need not stand here.
+    const SECRET: bool = false;
+    /// Whether it is a path, or a table with one under `ca`.
+    const PATH: bool = false;
 
     /// Reads it; every fault of a list is told.
     fn read(value: &Value<'_>) -> Result<Self, Vec<Fault>>;
@@ -102,6 +106,19 @@ impl Setting for Duration {
 
     fn write(&self) -> String {
         quoted(&format_duration(*self))
+    }
+}
+
+impl<T: Setting> Setting for Option<T> {
+    const SECRET: bool = T::SECRET;
+    const PATH: bool = T::PATH;
+
+    fn read(value: &Value<'_>) -> Result<Self, Vec<Fault>> {
+        T::read(value).map(Some)
+    }
+
+    fn write(&self) -> String {
+        self.as_ref().map(Setting::write).unwrap_or_default()
     }
 }
 

@@ -19,6 +19,9 @@ use super::{
 /// Keys that every source has.
 pub(super) const COMMON: [&str; 4] = ["name", "kind", "interval", "timeout"];
 
+/// What the name of an option holds that nobody may see.
+const SECRETS: [&str; 4] = ["password", "token", "secret", "api_key"];
+
 const INTERVAL: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_hours(24);
 const TIMEOUT: std::ops::RangeInclusive<Duration> =
@@ -89,6 +92,12 @@ fn read(
     findings: &mut Findings,
 ) -> Option<SourceConfig> {
     let RawSource { span, mut table } = raw;
+    for (key, value) in &table {
+        let key = key.get_ref().to_ascii_lowercase();
+        if SECRETS.iter().any(|part| key.contains(part)) {
+            findings.hide(value.span());
+        }
+    }
     let name = read_name(&mut table, &span, names, findings);
     let interval = duration(&mut table, "interval", INTERVAL, findings);
     let timeout = duration(&mut table, "timeout", TIMEOUT, findings);

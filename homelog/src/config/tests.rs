@@ -23,6 +23,11 @@ fn nothing_is_a_configuration() {
 fn the_example_is_a_configuration_that_changes_nothing() {
     let loaded = parse_with(&example(), []).unwrap().config;
     let default = Config::default();
+    assert_eq!(loaded.log, default.log);
+    assert_eq!(loaded.store, default.store);
+    assert_eq!(loaded.control, default.control);
+    assert_eq!(loaded.collect, default.collect);
+    assert_eq!(loaded.ingest, default.ingest);
     assert_eq!(loaded.api, default.api);
     assert_eq!(loaded.retention, default.retention);
     assert!(loaded.sources.is_empty());
@@ -61,7 +66,7 @@ fn a_line_that_is_no_toml_does_not_hide_the_other_mistakes() {
 #[test]
 fn sections_that_are_misplaced_or_misspelt_are_told() {
     let found = messages(
-        "listen = \"127.0.0.1:1\"\n[retension]\n[log]\nkind = \"kafka\"\n",
+        "listen = \"127.0.0.1:1\"\n[retension]\n[log]\nkind = \"redis\"\n",
         [],
     );
     assert_eq!(
@@ -69,7 +74,7 @@ fn sections_that_are_misplaced_or_misspelt_are_told() {
         [
             "there is no section `listen`",
             "there is no section `retension`",
-            "`kind`: `kafka` is not part of this release",
+            "`kind`: `redis` is not one of its values",
         ]
     );
     assert_eq!(
@@ -101,6 +106,8 @@ fn the_environment_wins_over_the_file() {
     assert_eq!(config.api.listen.to_string(), "0.0.0.0:9000");
     let hosts: Vec<_> = config.api.hosts.iter().map(HostName::as_str).collect();
     assert_eq!(hosts, ["a.example", "b.example"]);
+    let written = parse_with("", [("HOMELOG_API__HOSTS", r#"["a.example"]"#)]);
+    assert_eq!(written.unwrap().config.api.hosts[0].as_str(), "a.example");
     assert_eq!(config.retention.raw.0, Duration::from_hours(48));
     let sources: Vec<_> = config
         .sources
@@ -173,6 +180,180 @@ fn options_of_a_source_are_told_all_at_once() {
 fn an_option_with_which_its_integration_cannot_begin_is_told_with_its_line() {
     let text = "[[source]]\nname = \"d\"\nkind = \"docker\"\nurl = \"ftp://x\"\n\n[[source]]\nname = \"h\"\nkind = \"host\"\nslow_interval = \"never\"\n";
     let problems = parse_with(text, []).unwrap_err();
+    insta::assert_snapshot!(problems.render(Style::Plain));
+}
+
+const SERVERS: &str = r#"
+[log]
+kind = "kafka"
+brokers = "kafka-1, kafka-2:19092"
+username = "homelog"
+password_file = "kafka-password"
+tls = { ca = "ca.pem" }
+replication = 3
+
+[store]
+kind = "influxdb"
+url = "https://influxdb.lan:8086/"
+org = "homelab"
+token_file = "influx-token"
+tls = { fingerprint = "sha256:AB:CD:EF:01:23:45:67:89:ab:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89:ab:cd:ef:01:23:45:67:89" }
+
+[control]
+kind = "postgres"
+url_file = "postgres-url"
+
+[ingest]
+workers = 2
+listen = "0.0.0.0:3002"
+"#;
+
+fn servers_dir() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, content) in [
+        ("kafka-password", "hunter2"),
+        ("influx-token", "influx-secret"),
+        ("postgres-url", "postgres://homelog:pg-secret@db/homelog"),
+        ("ca.pem", "-----BEGIN CERTIFICATE-----\n"),
+    ] {
+        std::fs::write(dir.path().join(name), format!("{content}\n")).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn servers_are_named_with_their_secrets_in_files() {
+    use secrecy::ExposeSecret;
+    let dir = servers_dir();
+    let env = Env::from([
+        ("HOMELOG_STORE__TOKEN", "from-the-environment"),
+        ("HOMELOG_STORE__BUCKET", "lab"),
+        ("HOMELOG_STORE__TLS__INSECURE", "true"),
+        ("HOMELOG_LOG__PARTITIONS", "12"),
+    ]);
+    let text = SERVERS.replace("tls = { fingerprint", "# tls = { fingerprint");
+    let config = parse("homelog.toml", &text, dir.path(), &env)
+        .unwrap_or_else(|problems| panic!("{}", problems.render(Style::Plain)))
+        .config;
+    assert_eq!(config.log.kind, LogKind::Kafka);
+    assert_eq!(config.log.brokers.as_str(), "kafka-1:9092,kafka-2:19092");
+    assert_eq!(config.log.tls, Tls::Ca(dir.path().join("ca.pem")));
+    assert_eq!(config.log.partitions.get(), 12);
+    let password = config.log.password.as_ref().unwrap();
+    assert_eq!(password.get().expose_secret(), "hunter2");
+    assert_eq!(config.store.url.as_str(), "https://influxdb.lan:8086");
+    assert_eq!(config.store.bucket.as_str(), "lab");
+    assert_eq!(config.store.tls, Tls::Insecure);
+    assert_eq!(
+        config.store.token.get().expose_secret(),
+        "from-the-environment",
+        "the environment wins over a file that the config names"
+    );
+    assert!(
+        config
+            .control
+            .url
+            .get()
+            .expose_secret()
+            .ends_with("@db/homelog")
+    );
+    assert_eq!(config.ingest.workers.get(), 2);
+    let shown = format!("{config:?}");
+    for secret in ["hunter2", "pg-secret", "from-the-environment"] {
+        assert!(!shown.contains(secret), "{shown}");
+    }
+}
+
+#[test]
+fn a_fingerprint_is_read_however_it_is_written() {
+    let dir = servers_dir();
+    let loaded = parse("homelog.toml", SERVERS, dir.path(), &Env::default()).unwrap();
+    let Tls::Fingerprint(print) = loaded.config.store.tls else {
+        panic!("{:?}", loaded.config.store.tls);
+    };
+    assert_eq!(print, format!("sha256:{}", "abcdef0123456789".repeat(4)));
+}
+
+#[test]
+fn a_certificate_is_not_judged_on_a_plain_connection() {
+    let dir = servers_dir();
+    let plain = SERVERS.replace("https://influxdb", "http://influxdb");
+    let problems = parse("homelog.toml", &plain, dir.path(), &Env::default()).unwrap_err();
+    let text = problems.render(Style::Plain);
+    assert!(text.contains("`[store] url` begins with http://"), "{text}");
+    assert!(text.contains("write https:// in `url`"), "{text}");
+    let off = plain.replace("tls = { fingerprint", "tls = false # { fingerprint");
+    assert!(parse("homelog.toml", &off, dir.path(), &Env::default()).is_ok());
+    let hub = "[log]\nkind = \"http\"\nurl = \"http://hub:3001\"\ntoken = \"t\"\ntls = { insecure = true }\n";
+    let problems = parse("homelog.toml", hub, dir.path(), &Env::default()).unwrap_err();
+    let text = problems.render(Style::Plain);
+    assert!(text.contains("`[log] url` begins with http://"), "{text}");
+}
+
+#[test]
+fn options_of_another_kind_are_told_with_the_kind() {
+    let text = r#"
+[log]
+brokers = "kafka:9092"
+token_file = "nowhere"
+
+[store]
+kind = "influxdb"
+url = "influxdb:8086"
+brokers = "kafka:9092"
+
+[control]
+url = "postgres://homelog:pg-secret@db/homelog"
+"#;
+    let shown = parse_with(text, []).unwrap_err().render(Style::Plain);
+    assert!(!shown.contains("pg-secret"), "a secret is shown: {shown}");
+    insta::assert_snapshot!(shown);
+}
+
+#[test]
+fn what_does_not_fit_together_is_told() {
+    let text = r#"
+[log]
+kind = "kafka"
+brokers = "http://kafka:9092"
+username = "homelog"
+tls = { insecure = true }
+partitions = 1000
+mechanism = "scram"
+
+[store]
+kind = "influxdb"
+url = "http://influxdb:8086"
+org = "homelab"
+token_file = "nowhere"
+tls = { ca = "nowhere.pem", insecure = true }
+
+[control]
+kind = "postgres"
+url = "mysql://db"
+ca = "nowhere.pem"
+
+[collect]
+spool_max_size = "lots"
+
+[ingest]
+workers = 0
+group = "a b"
+"#;
+    insta::assert_snapshot!(parse_with(text, []).unwrap_err().render(Style::Plain));
+}
+
+#[test]
+fn what_a_kind_needs_is_told_also_when_all_comes_from_the_environment() {
+    let problems = parse_with(
+        "",
+        [
+            ("HOMELOG_LOG__KIND", "http"),
+            ("HOMELOG_LOG__URL", "https://hub"),
+            ("HOMELOG_LOG__BROKERS", "kafka"),
+        ],
+    )
+    .unwrap_err();
     insta::assert_snapshot!(problems.render(Style::Plain));
 }
 

@@ -13,7 +13,7 @@ listen = "localhost"
 host = ["homelog.example.org"]
 
 [store]
-kind = "influxdb"
+kind = "influx"
 
 [[source]]
 name = "server"
@@ -86,6 +86,13 @@ fn wrong_use_is_64_and_help_is_0() {
         &["up", "--colour", "red"],
         &["user", "add", "x", "--role", "king"],
         &["replay", "--from", "-1h", "--to", "now", "--into", "log"],
+        &[
+            "replay", "--from", "-1h", "--to", "now", "--into", "stdout", "--target", "x",
+        ],
+        &["collect", "--hub", "https://hub"],
+        &["migrate", "--to", "mysql", "--config", "x"],
+        &["dead-letters", "show", "first"],
+        &["dead-letters", "retry"],
         &["replay", "--from", "now", "--to", "-1h", "--into", "stdout"],
         &[
             "replay",

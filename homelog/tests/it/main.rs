@@ -2,10 +2,18 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod agents;
 mod bad_data;
 mod checks;
+mod dead_letters;
 mod lab;
+mod migrates;
+mod mistakes;
 mod past;
+mod process;
+mod replays;
+mod roles;
+mod servers;
 mod setup;
 mod starts;
 mod stops;

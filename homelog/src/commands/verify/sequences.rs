@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use event_log::SequenceState;
-use schemas::{Epoch, Event, SourceName};
+use event_log::{MAX_HOLES, SequenceState};
+use schemas::{Dropped, Epoch, Event, SourceName};
 
 /// The seqs of every (source, epoch) that were found in the log.
 #[derive(Default)]
 pub(super) struct Found {
     by_writer: BTreeMap<(SourceName, Epoch), Seen>,
+    /// Ranges that events declare as dropped on purpose.
+    declared: BTreeMap<(SourceName, Epoch), Vec<(u64, u64)>>,
 }
 
 /// Inclusive ranges, ascending and apart from each other.
@@ -61,6 +63,8 @@ pub(super) struct Verdict {
     pub(super) produced: u64,
     /// Of them, events that retention dropped.
     pub(super) trimmed: u64,
+    /// Events that never came, which their agent declared.
+    pub(super) declared: u64,
     /// What is wrong, in words.
     pub(super) faults: Vec<String>,
 }
@@ -72,6 +76,12 @@ impl Found {
             .entry((event.source.clone(), event.epoch.clone()))
             .or_default()
             .add(event.seq);
+        if let Some(dropped) = Dropped::of(event) {
+            self.declared
+                .entry((dropped.source, dropped.epoch))
+                .or_default()
+                .push((dropped.from_seq, dropped.to_seq));
+        }
     }
 
     /// Compares what was found with what the log says was there; `trimmed` events were dropped from its beginning.
@@ -80,20 +90,25 @@ impl Found {
         let mut missing = Vec::new();
         for state in states {
             let name = format!("source {}, epoch {}", state.source, state.epoch);
-            let seen = self
-                .by_writer
-                .remove(&(state.source.clone(), state.epoch.clone()))
-                .unwrap_or_default();
+            let writer = (state.source.clone(), state.epoch.clone());
+            let seen = self.by_writer.remove(&writer).unwrap_or_default();
+            let declared = self.declared.remove(&writer).unwrap_or_default();
+            let first = seen.ranges.first().map_or(u64::MAX, |&(from, _)| from);
             for seq in &seen.twice {
                 verdict
                     .faults
                     .push(format!("{name}: seq {seq} is in the log twice"));
             }
-            for (from, to) in &state.holes {
-                verdict
-                    .faults
-                    .push(format!("{name}: seq {} never came", range(*from, *to)));
+            let lost = without(&state.holes, &declared);
+            for &(from, to) in &lost {
+                // the declaration of what came before the trimmed beginning went with it
+                if trimmed == 0 || to > first {
+                    verdict
+                        .faults
+                        .push(format!("{name}: seq {} never came", range(from, to)));
+                }
             }
+            verdict.declared += count(&state.holes) - count(&lost);
             if let Some(&(_, last)) = seen.ranges.last()
                 && last > state.last_seq
             {
@@ -103,9 +118,17 @@ impl Found {
                     state.last_seq
                 ));
             }
-            let holes: u64 = state.holes.iter().map(|(from, to)| to - from + 1).sum();
-            verdict.produced += state.last_seq.saturating_sub(holes);
+            verdict.produced += state.last_seq.saturating_sub(count(&state.holes));
+            // of so many holes the log forgot the oldest: what is absent before them may never have come
+            let forgotten = match state.holes.first() {
+                Some(&(from, _)) if state.holes.len() >= MAX_HOLES => from - 1,
+                _ => 0,
+            };
             for (from, to) in absent(&seen.ranges, &state.holes, state.last_seq) {
+                let from = from.max(forgotten + 1);
+                if from > to {
+                    continue;
+                }
                 missing.push((name.clone(), from, to));
             }
         }
@@ -126,6 +149,34 @@ impl Found {
         }
         verdict
     }
+}
+
+/// How many seqs there are in ranges.
+fn count(ranges: &[(u64, u64)]) -> u64 {
+    ranges.iter().map(|(from, to)| to - from + 1).sum()
+}
+
+/// What is in `holes` and not in `declared`.
+fn without(holes: &[(u64, u64)], declared: &[(u64, u64)]) -> Vec<(u64, u64)> {
+    let mut declared = declared.to_vec();
+    declared.sort_unstable();
+    let mut left = Vec::new();
+    for &(from, to) in holes {
+        let mut next = from;
+        for &(begin, end) in &declared {
+            if end < next || begin > to {
+                continue;
+            }
+            if begin > next {
+                left.push((next, begin - 1));
+            }
+            next = end.saturating_add(1);
+        }
+        if next <= to {
+            left.push((next, to));
+        }
+    }
+    left
 }
 
 fn range(from: u64, to: u64) -> String {
@@ -224,6 +275,33 @@ mod tests {
     }
 
     #[test]
+    fn before_a_full_list_of_holes_nothing_is_known_of_others() {
+        let holes: Vec<_> = (10..).step_by(2).take(MAX_HOLES).map(|n| (n, n)).collect();
+        let (_, last) = *holes.last().unwrap();
+        let seqs: Vec<_> = (1..=last + 1)
+            .filter(|n| *n < 10 || n % 2 == 1)
+            .filter(|n| ![3, 13].contains(n))
+            .collect();
+        let verdict = found(&seqs).compare(&state(last + 1, &holes), 0);
+        let missing: Vec<_> = verdict
+            .faults
+            .iter()
+            .filter(|fault| fault.contains("missing"))
+            .collect();
+        assert_eq!(
+            missing,
+            ["source nas1, epoch e: seq 13 is missing from the log"]
+        );
+        let verdict = found(&seqs).compare(&state(last + 1, &holes[1..]), 0);
+        assert!(
+            verdict
+                .faults
+                .iter()
+                .any(|f| f.contains("seq 3 is missing"))
+        );
+    }
+
+    #[test]
     fn what_retention_dropped_is_no_loss() {
         let verdict = found(&[4, 5]).compare(&state(5, &[]), 3);
         assert_eq!((verdict.faults.len(), verdict.trimmed), (0, 3));
@@ -238,6 +316,43 @@ mod tests {
             verdict.faults,
             ["source nas1, epoch e: seq 2 is in the log twice"]
         );
+    }
+
+    #[test]
+    fn what_its_agent_declared_as_dropped_is_no_hole() {
+        let declared = |ranges: &[(u64, u64)]| {
+            let mut found = found(&[1, 7, 8]);
+            for (n, (from_seq, to_seq)) in ranges.iter().enumerate() {
+                let dropped = Dropped {
+                    source: SourceName::new("nas1").unwrap(),
+                    epoch: Epoch::new("e").unwrap(),
+                    from_seq: *from_seq,
+                    to_seq: *to_seq,
+                    reason: "spool_full".to_owned(),
+                };
+                let kind = SourceKind::new("push").unwrap();
+                let draft = dropped.draft(kind, None, Timestamp::now()).unwrap();
+                found.add(&draft.into_event(schemas::Identity {
+                    epoch: Epoch::new("e").unwrap(),
+                    seq: 9 + n as u64,
+                }));
+            }
+            found
+        };
+        let verdict = declared(&[(2, 6)]).compare(&state(9, &[(2, 6)]), 0);
+        assert_eq!((verdict.faults.len(), verdict.declared), (0, 5));
+        let verdict = declared(&[(2, 3), (5, 5)]).compare(&state(10, &[(2, 6)]), 0);
+        assert_eq!(
+            verdict.faults,
+            [
+                "source nas1, epoch e: seq 4 never came",
+                "source nas1, epoch e: seq 6 never came"
+            ]
+        );
+        let verdict = found(&[7, 8]).compare(&state(8, &[(2, 5)]), 2);
+        assert_eq!(verdict.faults.len(), 0, "its declaration was trimmed");
+        let verdict = found(&[1, 7, 8]).compare(&state(8, &[(2, 6)]), 2);
+        assert_eq!(verdict.faults.len(), 1, "nothing before it was trimmed");
     }
 
     #[test]

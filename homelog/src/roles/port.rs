@@ -9,8 +9,8 @@ use std::{
 /// Opens the socket to listen on.
 ///
 /// # Errors
-/// With who holds the port and which flag chooses another.
-pub(super) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+/// With who holds the port and which flag or option chooses another.
+pub(super) fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpListener> {
     let listener = TcpListener::bind(address).map_err(|e| match e.kind() {
         ErrorKind::AddrInUse => {
             let holder = holder(address.port()).map_or_else(
@@ -19,17 +19,17 @@ pub(super) fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
             );
             let other = SocketAddr::new(address.ip(), address.port().wrapping_add(1).max(1024));
             anyhow::anyhow!(
-                "{holder} already listens on port {}: stop it, or choose another port with --listen {other}",
+                "{holder} already listens on port {}: stop it, or choose another port with {setting} {other}",
                 address.port()
             )
         }
         ErrorKind::PermissionDenied => anyhow::anyhow!(
-            "this user may not listen on port {}: choose a port above 1023 with --listen, such as --listen {}",
+            "this user may not listen on port {}: choose a port above 1023 with {setting}, such as {}",
             address.port(),
             SocketAddr::new(address.ip(), 3001)
         ),
         ErrorKind::AddrNotAvailable => anyhow::anyhow!(
-            "{} is not an address of this machine: choose another with --listen, such as --listen 0.0.0.0:{} for all of them",
+            "{} is not an address of this machine: choose another with {setting}, such as 0.0.0.0:{} for all of them",
             address.ip(),
             address.port()
         ),
@@ -83,7 +83,7 @@ mod tests {
         let address = taken.local_addr().unwrap();
         let (pid, _) = holder(address.port()).unwrap();
         assert_eq!(pid, std::process::id());
-        let refused = listen(address).unwrap_err().to_string();
+        let refused = listen(address, "--listen").unwrap_err().to_string();
         assert!(
             refused.contains(&format!("(pid {pid})")) && refused.contains("--listen 127.0.0.1:"),
             "{refused}"

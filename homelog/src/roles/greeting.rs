@@ -4,7 +4,6 @@ use std::{
     collections::BTreeSet,
     fmt::Write,
     net::{IpAddr, Ipv4Addr, SocketAddr},
-    path::Path,
 };
 
 use secrecy::{ExposeSecret, SecretString};
@@ -13,10 +12,12 @@ use secrecy::{ExposeSecret, SecretString};
 pub(super) struct Greeting<'a> {
     /// Where it listens.
     pub(super) address: SocketAddr,
+    /// `http` or `https`.
+    pub(super) scheme: &'static str,
     /// The token of the one-time link, until the first admin exists.
     pub(super) setup: Option<&'a SecretString>,
-    /// Where the data is.
-    pub(super) data: &'a Path,
+    /// Where the data is: labels and places.
+    pub(super) places: &'a [(&'static str, String)],
     /// Addresses of this machine in its networks.
     pub(super) own: &'a BTreeSet<IpAddr>,
 }
@@ -42,7 +43,9 @@ impl Greeting<'_> {
                 }
             }
         }
-        line(&mut out, "Data", &self.data.display().to_string());
+        for (label, place) in self.places {
+            line(&mut out, label, place);
+        }
         line(&mut out, "Stop", "Ctrl-C");
         out.push('\n');
         if self.address.ip().is_loopback() {
@@ -64,7 +67,7 @@ impl Greeting<'_> {
     /// Where a browser reaches it: on this machine first.
     fn urls(&self) -> Vec<String> {
         let port = self.address.port();
-        let url = |ip: IpAddr| format!("http://{}", SocketAddr::new(ip, port));
+        let url = |ip: IpAddr| format!("{}://{}", self.scheme, SocketAddr::new(ip, port));
         let ip = self.address.ip();
         if !ip.is_unspecified() {
             return vec![url(ip)];
@@ -108,8 +111,9 @@ mod tests {
         let token = SecretString::from("TOKEN");
         Greeting {
             address: listen.parse().unwrap(),
+            scheme: "http",
             setup: setup.then_some(&token),
-            data: Path::new("/home/a/.local/share/homelog"),
+            places: &[("Data", "/home/a/.local/share/homelog".to_owned())],
             own: &["192.168.1.7".parse().unwrap(), "fd00::7".parse().unwrap()].into(),
         }
         .render()

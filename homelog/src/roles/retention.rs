@@ -14,11 +14,12 @@ use crate::config::Retention;
 const FIRST: Duration = Duration::from_mins(5);
 const EVERY: Duration = Duration::from_hours(1);
 
-/// Starts task `retention`.
+/// Starts task `retention`, for the store and an embedded log. Kafka drops what is old by itself; of InfluxDB, which does so
+/// too, what must stay is put aside first.
 pub(super) fn start(
     supervisor: &Supervisor,
     retention: Retention,
-    log: Arc<dyn EventLog>,
+    log: Option<Arc<dyn EventLog>>,
     store: Arc<dyn TimeSeries>,
 ) {
     let token = supervisor.token();
@@ -31,16 +32,18 @@ pub(super) fn start(
                 () = token.cancelled() => return Ok(()),
                 () = tokio::time::sleep(jittered) => {}
             }
-            apply(&retention, &*log, &*store).await;
+            trim_points(&retention, &*store).await;
+            if let Some(log) = &log {
+                trim_events(&retention, &**log, &*store).await;
+            }
             wait = EVERY;
         }
     });
 }
 
-/// Trims both once. A failure is told and tried again an hour later: nothing but room is lost.
-async fn apply(retention: &Retention, log: &dyn EventLog, store: &dyn TimeSeries) {
-    let now = Timestamp::now();
-    match store.trim(before(now, retention.raw.0)).await {
+/// Trims the store once. A failure is told and tried again an hour later: nothing but room is lost.
+async fn trim_points(retention: &Retention, store: &dyn TimeSeries) {
+    match store.trim(before(Timestamp::now(), retention.raw.0)).await {
         Ok(0) => {}
         Ok(points) => info!(
             points,
@@ -50,6 +53,11 @@ async fn apply(retention: &Retention, log: &dyn EventLog, store: &dyn TimeSeries
             warn!(error = %e, "points past their retention could not be dropped, next try in an hour");
         }
     }
+}
+
+/// Trims the log once.
+async fn trim_events(retention: &Retention, log: &dyn EventLog, store: &dyn TimeSeries) {
+    let now = Timestamp::now();
     // the log must keep what the store would read again after a crash: ingest tells it how far that is, and here once
     // more, so that what was flushed since then may go too
     match store.durable_position().await {
@@ -135,7 +143,8 @@ mod tests {
             events: Age(Duration::from_millis(1)),
             raw: Age(Duration::from_hours(1)),
         };
-        apply(&retention, &log, &store).await;
+        trim_points(&retention, &store).await;
+        trim_events(&retention, &log, &store).await;
         assert_eq!(log.bounds().await.unwrap().events, 1, "nothing is durable");
 
         store
@@ -148,7 +157,8 @@ mod tests {
         store.flush().await.unwrap();
         log.append(vec![draft(now)], Urgency::Soon).await.unwrap();
         tokio::time::sleep(Duration::from_millis(20)).await;
-        apply(&retention, &log, &store).await;
+        trim_points(&retention, &store).await;
+        trim_events(&retention, &log, &store).await;
         let bounds = log.bounds().await.unwrap();
         let query = ReadQuery {
             filter: Filter::default(),

@@ -1,0 +1,53 @@
+//! Puts events of one log into another, with the identity that they have.
+
+use std::{sync::Arc, time::Duration};
+
+use event_log::{EventLog, Outcome, Urgency};
+use schemas::{Draft, Event, Identity};
+
+/// Appends and counts what was taken (a repeated event counts, since it is there) and refused.
+pub(in crate::commands) async fn append(
+    into: &dyn EventLog,
+    drafts: Vec<Draft>,
+) -> anyhow::Result<(u64, u64)> {
+    let mut wait = Duration::from_millis(100);
+    let appended = loop {
+        match into.append(drafts.clone(), Urgency::Soon).await {
+            Ok(appended) => break appended,
+            Err(e) if e.is_transient() && wait.as_secs() < 30 => {
+                tokio::time::sleep(wait).await;
+                wait *= 2;
+            }
+            Err(e) => return Err(e.into()),
+        }
+    };
+    let mut counts = (0, 0);
+    for receipt in appended.receipts {
+        match receipt.outcome {
+            Outcome::Appended | Outcome::Duplicate => counts.0 += 1,
+            Outcome::Refused(why) => {
+                counts.1 += 1;
+                tracing::warn!(why, "the target refuses an event: {why}");
+            }
+        }
+    }
+    Ok(counts)
+}
+
+/// The same event for another log.
+pub(in crate::commands) fn draft(event: &Arc<Event>) -> Draft {
+    let event = Event::clone(event);
+    Draft {
+        source: event.source,
+        kind: event.kind,
+        agent: event.agent,
+        event_type: event.event_type,
+        time: event.time,
+        entity: event.entity,
+        fields: event.fields,
+        identity: Some(Identity {
+            epoch: event.epoch,
+            seq: event.seq,
+        }),
+    }
+}

@@ -1,0 +1,122 @@
+//! Where things are, in words and without secrets.
+
+use std::path::Path;
+
+use event_log::http::Enrolment;
+use secrecy::ExposeSecret;
+
+use super::{Config, ControlKind, HttpUrl, LogKind, Secret, StoreKind, Tls};
+
+fn here(data: Option<&Path>) -> String {
+    data.map_or_else(String::new, |data| data.display().to_string())
+}
+
+impl super::Log {
+    /// Sends events to the hub that an agent enrols with.
+    pub(crate) fn enrol(&mut self, enrolment: &Enrolment) {
+        self.kind = LogKind::Http;
+        self.url = HttpUrl::from(enrolment.url.as_str());
+        self.token = Secret::from(enrolment.token.clone());
+        self.tls = match &enrolment.tls {
+            http_client::Tls::System => Tls::Default,
+            http_client::Tls::Fingerprint(print) => Tls::Fingerprint(print.to_string()),
+            http_client::Tls::Ca(path) => Tls::Ca(path.clone()),
+            http_client::Tls::Insecure => Tls::Insecure,
+        };
+    }
+}
+
+impl Config {
+    /// Where the event log is.
+    pub(crate) fn log_place(&self, data: Option<&Path>) -> String {
+        match self.log.kind {
+            LogKind::Embedded => here(data),
+            LogKind::Kafka => format!(
+                "Kafka at {}, topics {}.*",
+                self.log.brokers.as_str(),
+                self.log.topics.as_str()
+            ),
+            LogKind::Http => format!("the hub at {}", self.log.url.as_str()),
+        }
+    }
+
+    /// Where the time-series store is.
+    pub(crate) fn store_place(&self, data: Option<&Path>) -> String {
+        match self.store.kind {
+            StoreKind::Embedded => here(data),
+            StoreKind::Influxdb => format!(
+                "InfluxDB at {}, bucket {}",
+                self.store.url.as_str(),
+                self.store.bucket.as_str()
+            ),
+        }
+    }
+
+    /// Where the control store is; never with its password.
+    pub(crate) fn control_place(&self, data: Option<&Path>) -> String {
+        match self.control.kind {
+            ControlKind::Embedded => here(data),
+            ControlKind::Postgres => {
+                let url = self.control.url.get().expose_secret();
+                // the password may hold what it should not: all up to the last `@` may be it
+                let place = url.rsplit('@').next().unwrap_or_default();
+                let place = place.split('?').next().unwrap_or_default();
+                let place = place.rsplit("//").next().unwrap_or_default();
+                format!("PostgreSQL at {place}")
+            }
+        }
+    }
+
+    /// All of them with their labels; what is in the data directory is one line.
+    pub(crate) fn places(&self, data: Option<&Path>) -> Vec<(&'static str, String)> {
+        let mut places = Vec::new();
+        if data.is_some() {
+            places.push(("Data", here(data)));
+        }
+        for (elsewhere, label, place) in [
+            (
+                self.log.kind != LogKind::Embedded,
+                "Event log",
+                self.log_place(data),
+            ),
+            (
+                self.store.kind != StoreKind::Embedded,
+                "Store",
+                self.store_place(data),
+            ),
+            (
+                self.control.kind != ControlKind::Embedded,
+                "Users",
+                self.control_place(data),
+            ),
+        ] {
+            if elsewhere {
+                places.push((label, place));
+            }
+        }
+        places
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_is_named_without_its_password() {
+        let place = |url: &str| {
+            let mut config = Config::default();
+            config.control.kind = ControlKind::Postgres;
+            config.control.url = super::super::PostgresUrl::of(url);
+            config.control_place(None)
+        };
+        for url in [
+            "postgres://homelog:s3cr3t@db:5432/homelog",
+            "postgres://homelog:s3cr3t@s3cr3t@db:5432/homelog?sslmode=require",
+            "postgresql://homelog:s3cr3t//?s3cr3t@db:5432/homelog",
+            "postgresql://db:5432/homelog?password=s3cr3t",
+        ] {
+            assert_eq!(place(url), "PostgreSQL at db:5432/homelog");
+        }
+    }
+}
