@@ -1,17 +1,18 @@
 //! A Homelog of its own for one test: the real binary, a data directory, a port.
 
 use std::{
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use reqwest::{Client, RequestBuilder, StatusCode};
+use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
+
+use crate::client::Client;
 
 /// The password of `admin` in every lab.
 pub const PASSWORD: &str = "a long enough pass phrase";
@@ -35,18 +36,13 @@ pub fn binary() -> Result<PathBuf> {
     Ok(built)
 }
 
-/// A port that nobody listens on now.
-pub fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
-}
-
 /// One Homelog.
 pub struct Lab {
     directory: TempDir,
     port: u16,
     child: Option<Child>,
     token: String,
-    http: Client,
+    http: reqwest::Client,
     wrapper: Vec<String>,
 }
 
@@ -60,11 +56,13 @@ impl Lab {
     pub async fn start_under(config: &str, wrapper: &[&str]) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         std::fs::write(directory.path().join("homelog.toml"), config)?;
-        let http = Client::builder().timeout(Duration::from_secs(30)).build()?;
+        let http = reqwest::Client::builder()
+            .timeout(Duration::from_secs(30))
+            .build()?;
         let wrapper = wrapper.iter().map(ToString::to_string).collect();
         let mut lab = Self {
             directory,
-            port: free_port()?,
+            port: test_servers::free_port()?,
             child: None,
             token: String::new(),
             http,
@@ -189,6 +187,11 @@ impl Lab {
         let status = tokio::time::timeout(Duration::from_secs(5), child.wait()).await;
         Ok(status
             .with_context(|| format!("still running 5 s after SIGTERM:\n{}", self.output()))??)
+    }
+
+    /// Somebody with the admin's token.
+    pub fn client(&self) -> Result<Client> {
+        Client::new(&self.url(""), &self.token)
     }
 
     /// A request with the admin's token.

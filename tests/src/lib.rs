@@ -5,10 +5,18 @@
     reason = "an index into a JSON value that is not there is null"
 )]
 
+pub mod agent;
+pub mod client;
 pub mod files;
+pub mod home;
 pub mod lab;
 pub mod load;
+pub mod nginx;
+pub mod probe;
+pub mod role;
 pub mod sse;
+pub mod through_api;
+pub mod yaml;
 
 use std::path::{Path, PathBuf};
 

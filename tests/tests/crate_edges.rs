@@ -13,8 +13,10 @@ use serde_json::Value;
 const ALLOWED: &[(&str, &[&str])] = &[
     ("schemas", &[]),
     ("supervision", &[]),
-    ("event-log", &["schemas", "supervision"]),
-    ("time-series", &["schemas", "supervision"]),
+    ("http-client", &[]),
+    ("event-log", &["schemas", "http-client", "supervision"]),
+    ("shipper", &["schemas", "event-log", "supervision"]),
+    ("time-series", &["schemas", "http-client", "supervision"]),
     ("control", &["schemas", "supervision"]),
     ("collector", &["schemas", "event-log", "supervision"]),
     (
@@ -39,8 +41,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "time-series",
             "control",
             "collector",
+            "http-client",
             "ingest",
             "query-api",
+            "shipper",
             "supervision",
         ],
     ),
@@ -53,14 +57,22 @@ const HOLDERS: &[(&str, &[&str])] = &[
     ("rdkafka", &["event-log"]),
     ("influxdb2", &["time-series"]),
     ("tokio-postgres", &["control"]),
+    ("deadpool-postgres", &["control"]),
+    ("tokio-postgres-rustls", &["control"]),
     ("bollard", &["collector"]),
     ("sysinfo", &["collector", "homelog"]),
     ("argon2", &["control", "query-api"]),
     ("axum", &["query-api"]),
+    ("reqwest", &["http-client", "time-series"]),
 ];
 
 /// Packages that are no room of the product: they may depend on any.
-const OUTSIDE: &[&str] = &["homelog-tests", "benches", "homelog-benches"];
+const OUTSIDE: &[&str] = &[
+    "homelog-tests",
+    "benches",
+    "homelog-benches",
+    "test-servers",
+];
 
 /// The dependencies of each package of the workspace, without those of its tests.
 fn edges() -> BTreeMap<String, BTreeSet<String>> {
