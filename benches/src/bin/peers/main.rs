@@ -1,0 +1,70 @@
+//! `homelog ingest` beside Telegraf (`kafka_consumer` → `influxdb_v2`): the same topic, the same messages, the same InfluxDB, the
+//! same machine, one run; then what producing from the spool costs.
+
+mod configs;
+mod measured;
+mod servers;
+mod spool;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::Result;
+use clap::Parser;
+
+use crate::{measured::Measured, servers::Servers};
+
+/// Measures Homelog's ingest and Telegraf side by side.
+#[derive(Parser)]
+struct Args {
+    /// Events in the topic
+    #[arg(long, default_value_t = 500_000)]
+    events: u64,
+    /// How often each is measured
+    #[arg(long, default_value_t = 2)]
+    rounds: u32,
+    /// The binary of Homelog, as released
+    #[arg(long)]
+    homelog: PathBuf,
+    /// The agent of the tests, as released
+    #[arg(long)]
+    agent: PathBuf,
+    /// The binary of Telegraf
+    #[arg(long)]
+    telegraf: PathBuf,
+}
+
+/// How long one run may take.
+const PATIENCE: Duration = Duration::from_mins(15);
+
+fn main() -> Result<()> {
+    let args = Args::parse();
+    let runtime = tokio::runtime::Runtime::new()?;
+    let servers = Servers::start()?;
+    let took = runtime.block_on(servers.fill(args.events))?;
+    println!(
+        "{} events of six fields in one topic, written in {took:.1?}",
+        args.events
+    );
+    Measured::heading();
+    for round in 1..=args.rounds {
+        let bucket = format!("homelog{round}");
+        let run = runtime.block_on(servers.run(
+            &configs::homelog(&servers, &args.homelog, &bucket, round)?,
+            &bucket,
+            args.events,
+            PATIENCE,
+        ))?;
+        run.print("homelog ingest");
+        let bucket = format!("telegraf{round}");
+        runtime.block_on(servers.make_bucket(&bucket))?;
+        let run = runtime.block_on(servers.run(
+            &configs::telegraf(&servers, &args.telegraf, &bucket, round)?,
+            &bucket,
+            args.events,
+            PATIENCE,
+        ))?;
+        run.print("telegraf");
+    }
+    spool::measure(&servers, &args.agent, args.events)?.print("agent, from its spool");
+    Ok(())
+}
