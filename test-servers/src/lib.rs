@@ -1,7 +1,7 @@
 //! Real servers for tests: Apache Kafka, InfluxDB and PostgreSQL, and a network between them and us that can be broken.
 //!
-//! They run natively, from what `scripts/build-servers` and `scripts/install-missing test` bring; Kafka and InfluxDB run in
-//! containers where `DOCKER_HOST` names an engine that has their images. `HOMELOG_SERVERS_FROM=containers|native` decides.
+//! They run natively, from what `scripts/build-servers` and `scripts/install-missing test` bring; with
+//! `HOMELOG_SERVERS_FROM=containers` Kafka and InfluxDB run in containers of the Docker Engine that has their images.
 //!
 //! Each server has a directory of its own that goes with it, listens on 127.0.0.1 only, and ends when the process that
 //! started it ends, however that ends.

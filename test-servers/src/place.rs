@@ -70,8 +70,7 @@ pub(crate) fn server(name: &str) -> Result<PathBuf> {
     Ok(path)
 }
 
-/// Whether a server comes from a container: `HOMELOG_SERVERS_FROM=containers|native`, else where `DOCKER_HOST` names an engine
-/// that has the image.
+/// Whether a server comes from a container: `HOMELOG_SERVERS_FROM=containers|native`; native unless it is said.
 ///
 /// # Errors
 /// The variable has another value, or names containers and the image is not there.
@@ -81,7 +80,7 @@ pub(crate) fn server(name: &str) -> Result<PathBuf> {
 )]
 pub(crate) fn from_container(image: &str) -> Result<bool> {
     match std::env::var("HOMELOG_SERVERS_FROM").as_deref() {
-        Ok("native") => Ok(false),
+        Ok("native") | Err(_) => Ok(false),
         Ok("containers") => {
             ensure!(
                 has_image(image),
@@ -90,6 +89,5 @@ pub(crate) fn from_container(image: &str) -> Result<bool> {
             Ok(true)
         }
         Ok(other) => bail!("HOMELOG_SERVERS_FROM is `{other}`, not `containers` or `native`"),
-        Err(_) => Ok(std::env::var_os("DOCKER_HOST").is_some() && has_image(image)),
     }
 }
