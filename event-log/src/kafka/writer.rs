@@ -24,6 +24,8 @@ use crate::{
 const ROOM_KIB: usize = 16 * 1024;
 /// How long an append waits for room.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(2);
+/// How long after a close answers of the brokers are still waited for.
+const LAST_ANSWERS: std::time::Duration = std::time::Duration::from_secs(3);
 /// How many drafts are admitted before others have their turn.
 const SLICE: usize = 256;
 /// What Kafka adds to a record at most, in bytes.
@@ -134,7 +136,7 @@ impl Writer {
             tokio::task::yield_now().await;
         }
         drop(seal);
-        ticket.done().await;
+        self.answered(&ticket).await?;
         let outcomes = ticket.take();
         if let Some(failed) = outcomes.failed.or(closed) {
             return Err(failed);
@@ -149,7 +151,7 @@ impl Writer {
         if has_duplicates || receipts.is_empty() {
             waits_for.extend(self.flying());
             for other in waits_for {
-                other.done().await;
+                self.answered(&other).await?;
                 if has_duplicates && let Some(failed) = other.failure() {
                     return Err(failed);
                 }
@@ -159,6 +161,19 @@ impl Writer {
             receipts,
             position: self.newest.borrow().clone(),
         })
+    }
+
+    /// Waits until a ticket is answered, but not for ever once the log was closed: then nobody may be left who answers.
+    async fn answered(&self, ticket: &Ticket) -> Result<(), AppendError> {
+        let mut gate = self.gate.subscribe();
+        let closed = async {
+            drop(gate.wait_for(|gate| *gate == Gate::Closed).await);
+            tokio::time::sleep(LAST_ANSWERS).await;
+        };
+        tokio::select! {
+            () = ticket.done() => Ok(()),
+            () = closed => Err(AppendError::Closed),
+        }
     }
 
     fn flying(&self) -> Vec<Arc<Ticket>> {

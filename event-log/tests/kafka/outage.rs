@@ -182,7 +182,12 @@ async fn closing_without_a_broker_ends_and_says_that_not_all_is_durable() {
     server.kill(0).unwrap();
     let waiting = {
         let log = Arc::clone(&log);
-        async move { log.append(vec![draft("nas1", 1)], Urgency::Soon).await }
+        let append = async move { log.append(vec![draft("nas1", 1)], Urgency::Soon).await };
+        async {
+            tokio::time::timeout(Duration::from_secs(40), append)
+                .await
+                .expect("it is answered")
+        }
     };
     let closing = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
