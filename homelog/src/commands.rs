@@ -7,6 +7,7 @@ pub(crate) mod health;
 pub(crate) mod migrate;
 mod progress;
 pub(crate) mod replay;
+mod state_file;
 pub(crate) mod token;
 pub(crate) mod topics;
 pub(crate) mod user;

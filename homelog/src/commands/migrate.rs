@@ -16,7 +16,7 @@ use prometheus_client::registry::Registry;
 use supervision::Supervisor;
 use time_series::{PartitionedStore, TimeSeries};
 
-use super::user::say;
+use super::{state_file::StateFile, user::say};
 use crate::{
     adapters::{self, Patience},
     cli::{Destinations, MigrateArgs},
@@ -26,7 +26,7 @@ use crate::{
     outcome::Failure,
     place,
 };
-use state::StateFile;
+use state::State;
 
 /// Differences that are printed; the rest is counted.
 const SHOWN: usize = 100;
@@ -135,7 +135,7 @@ impl<'a> House<'a> {
 
     /// Moves what is not there yet and compares all of it. Returns the differences.
     async fn all(&self, verify_only: bool) -> Result<Vec<String>, Failure> {
-        let mut state = self.state.read(&self.places())?;
+        let mut state = State::left(&self.state, &self.places())?;
         let mut differences = Vec::new();
         if self.to.postgres {
             control::copy(&self.data, self.config, verify_only, &mut differences).await?;

@@ -9,9 +9,12 @@ mod state;
 mod stdout;
 mod target;
 
+use std::time::Duration;
+
 use event_log::{Filter, ReadQuery};
 use schemas::{Position, Timestamp, limits};
 
+use super::user::say;
 use crate::{
     cli::{Into, ReplayArgs},
     env::Env,
@@ -19,10 +22,13 @@ use crate::{
     place::{Needs, Place},
 };
 use paced::Paced;
+use state::State;
 use target::Target;
 
 /// Records of one read.
 const BATCH: usize = 1_000;
+/// How long what runs in the background for a target may take to end.
+const GRACE: Duration = Duration::from_secs(3);
 
 pub(crate) async fn run(args: ReplayArgs, env: &Env) -> Result<(), Failure> {
     let now = Timestamp::now();
@@ -62,11 +68,29 @@ pub(crate) async fn run(args: ReplayArgs, env: &Env) -> Result<(), Failure> {
         from,
     };
     let outcome = match (args.into, target) {
-        (Into::Store, Some(target)) => into_store::run(&replay, &target).await,
-        (Into::Log, Some(target)) => into_log::run(&replay, &target).await,
+        (Into::Store | Into::Log, Some(target)) => fill(&replay, args.into, &target).await,
         _ => stdout::run(&replay).await,
     };
     place.leave().await;
+    outcome
+}
+
+/// Goes on where an earlier replay of the same events stopped.
+async fn fill(replay: &Replay, into: Into, target: &Target) -> Result<(), Failure> {
+    let state = State::left(&target.state, &replay.filter)?;
+    if let Some(state) = &state
+        && state.complete
+    {
+        return say(&format!(
+            "{} events are in {} already: this replay came to its end before",
+            state.events, target.name
+        ));
+    }
+    let outcome = match into {
+        Into::Log => into_log::run(replay, target, state).await,
+        Into::Store | Into::Stdout => into_store::run(replay, target, state).await,
+    };
+    target.supervisor.drain(GRACE).await;
     outcome
 }
 

@@ -2,11 +2,12 @@
 
 use event_log::{Body, EventLog, Filter, ReadQuery};
 
-use super::state::{State, StateFile};
+use super::state::State;
 use crate::{
     commands::{
         progress,
         replay::copying::{append, draft},
+        state_file::StateFile,
         user::say,
     },
     outcome::Failure,

@@ -7,10 +7,10 @@ use time_series::{EntityState, PartitionedStore, Point, Selection, Series, TimeS
 
 use super::{
     days::{DAY_MS, days, samples},
-    state::{State, StateFile},
+    state::State,
 };
 use crate::{
-    commands::{progress, user::say},
+    commands::{progress, state_file::StateFile, user::say},
     outcome::Failure,
 };
 

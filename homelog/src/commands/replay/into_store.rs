@@ -16,16 +16,11 @@ use crate::{
     roles::Signals,
 };
 
-pub(super) async fn run(replay: &Replay, target: &Target) -> Result<(), Failure> {
-    let state = target.state.read(&replay.filter)?;
-    if let Some(state) = &state
-        && state.complete
-    {
-        return say(&format!(
-            "{} events are in {} already: this replay came to its end before",
-            state.events, target.name
-        ));
-    }
+pub(super) async fn run(
+    replay: &Replay,
+    target: &Target,
+    state: Option<State>,
+) -> Result<(), Failure> {
     let opener = adapters::store::Opener::new(
         &target.config,
         target.data.as_deref(),
@@ -34,10 +29,6 @@ pub(super) async fn run(replay: &Replay, target: &Target) -> Result<(), Failure>
     let store = opener.open(&target.supervisor, Patience::Once).await?;
     let outcome = fill(replay, target, &*store.series, state).await;
     store.series.close().await?;
-    target
-        .supervisor
-        .drain(std::time::Duration::from_secs(3))
-        .await;
     outcome
 }
 

@@ -1,20 +1,10 @@
 //! How far a replay into a target has come: a small file beside it.
 
-use std::{
-    fs::File,
-    io::{Read, Write},
-    path::PathBuf,
-};
-
-use anyhow::Context;
 use event_log::Filter;
 use schemas::Position;
 use serde::{Deserialize, Serialize};
 
-use crate::outcome::Failure;
-
-/// A state of more bytes is not one of ours.
-const LARGEST: u64 = 1024 * 1024;
+use crate::{commands::state_file::StateFile, outcome::Failure};
 
 /// What was asked for, and how far it is.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -60,58 +50,21 @@ impl State {
             complete: false,
         }
     }
-}
 
-/// Where the state is.
-pub(super) struct StateFile(PathBuf);
-
-impl StateFile {
-    /// At that path.
-    pub(super) const fn new(path: PathBuf) -> Self {
-        Self(path)
-    }
-
-    /// The state that an earlier replay of the same events left, if there was one.
+    /// What an earlier replay of the same events left, if there was one.
     ///
     /// # Errors
     /// It is of other events, or cannot be read.
-    pub(super) fn read(&self, filter: &Filter) -> Result<Option<State>, Failure> {
-        let shown = self.0.display();
-        let mut text = String::new();
-        match File::open(&self.0) {
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            opened => opened
-                .and_then(|file| file.take(LARGEST).read_to_string(&mut text))
-                .with_context(|| format!("{shown} cannot be read"))?,
-        };
-        let state: State = serde_json::from_str(&text).with_context(|| {
-            format!(
-                "{shown} does not say how far a replay has come: remove it and empty the target"
+    pub(super) fn left(file: &StateFile, filter: &Filter) -> Result<Option<Self>, Failure> {
+        let state: Option<Self> =
+            file.read("does not say how far a replay has come: remove it and empty the target")?;
+        match &state {
+            Some(state) if state.selection != Selection::of(filter) => Err(anyhow::anyhow!(
+                "a replay of other events began there ({file}): give the same --from, --to, --source and --entity as instants to go on, or another target"
             )
-        })?;
-        if state.selection != Selection::of(filter) {
-            return Err(anyhow::anyhow!(
-                "a replay of other events began there ({shown}): give the same --from, --to, --source and --entity as instants to go on, or another target"
-            )
-            .into());
+            .into()),
+            _ => Ok(state),
         }
-        Ok(Some(state))
-    }
-
-    /// Writes it, so that a crash leaves the old or the new one.
-    ///
-    /// # Errors
-    /// It cannot be written.
-    pub(super) fn write(&self, state: &State) -> anyhow::Result<()> {
-        let new = self.0.with_extension("new");
-        let write = || -> std::io::Result<()> {
-            let mut file = File::create(&new)?;
-            serde_json::to_writer(&mut file, state)?;
-            file.write_all(b"\n")?;
-            file.sync_all()?;
-            std::fs::rename(&new, &self.0)
-        };
-        write().with_context(|| format!("{} cannot be written", self.0.display()))
     }
 }
 
@@ -124,22 +77,23 @@ mod tests {
     #[test]
     fn a_state_is_found_by_the_same_replay_alone() {
         let dir = tempfile::tempdir().unwrap();
-        let file = StateFile::new(dir.path().join("replay-log.json"));
+        let path = dir.path().join("replay-log.json");
+        let file = StateFile::new(path.clone());
         let filter = Filter {
             from: Some(Timestamp::from_millis(1_000)),
             to: Some(Timestamp::from_millis(2_000)),
             ..Filter::default()
         };
-        assert_eq!(file.read(&filter).unwrap(), None);
+        assert_eq!(State::left(&file, &filter).unwrap(), None);
         let state = State::begin(&filter, Position::start(3));
         file.write(&state).unwrap();
-        assert_eq!(file.read(&filter).unwrap(), Some(state));
+        assert_eq!(State::left(&file, &filter).unwrap(), Some(state));
         let other = Filter {
             sources: vec![schemas::SourceName::new("nas1").unwrap()],
             ..filter.clone()
         };
-        assert!(file.read(&other).is_err());
-        std::fs::write(&file.0, "{}").unwrap();
-        assert!(file.read(&filter).is_err());
+        assert!(State::left(&file, &other).is_err());
+        std::fs::write(&path, "{}").unwrap();
+        assert!(State::left(&file, &filter).is_err());
     }
 }

@@ -4,9 +4,9 @@ use std::path::{Path, PathBuf};
 
 use supervision::Supervisor;
 
-use super::state::StateFile;
 use crate::{
     cli::Into,
+    commands::state_file::StateFile,
     config::{Config, LogKind, StoreKind},
     data_dir::{self, Lock},
     env::Env,
