@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use reqwest::RequestBuilder;
+use reqwest::{RequestBuilder, StatusCode};
 use serde_json::{Value, json};
 
 use crate::lab::PASSWORD;
@@ -69,6 +69,12 @@ impl Client {
         }
     }
 
+    /// Whether the server says that it is ready now.
+    pub async fn is_ready(&self) -> bool {
+        let answer = self.http.get(self.url("/health/ready")).send().await;
+        answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
+    }
+
     /// Waits until the server says that it is ready.
     ///
     /// # Errors
@@ -76,8 +82,7 @@ impl Client {
     pub async fn wait_ready(&self, patience: Duration) -> Result<()> {
         let end = Instant::now() + patience;
         loop {
-            let answer = self.http.get(self.url("/health/ready")).send().await;
-            if answer.is_ok_and(|answer| answer.status().is_success()) {
+            if self.is_ready().await {
                 return Ok(());
             }
             ensure!(

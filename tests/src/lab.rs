@@ -7,8 +7,8 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use reqwest::{RequestBuilder, StatusCode};
-use serde_json::{Value, json};
+use reqwest::RequestBuilder;
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::process::{Child, Command};
 
@@ -41,8 +41,7 @@ pub struct Lab {
     directory: TempDir,
     port: u16,
     child: Option<Child>,
-    token: String,
-    http: reqwest::Client,
+    client: Client,
     wrapper: Vec<String>,
 }
 
@@ -56,45 +55,18 @@ impl Lab {
     pub async fn start_under(config: &str, wrapper: &[&str]) -> Result<Self> {
         let directory = tempfile::tempdir()?;
         std::fs::write(directory.path().join("homelog.toml"), config)?;
-        let http = reqwest::Client::builder()
-            .timeout(Duration::from_secs(30))
-            .build()?;
-        let wrapper = wrapper.iter().map(ToString::to_string).collect();
+        let port = test_servers::free_port()?;
+        let url = format!("http://127.0.0.1:{port}");
         let mut lab = Self {
             directory,
-            port: test_servers::free_port()?,
+            port,
             child: None,
-            token: String::new(),
-            http,
-            wrapper,
+            client: Client::new(&url, "")?,
+            wrapper: wrapper.iter().map(ToString::to_string).collect(),
         };
         lab.spawn()?;
         lab.wait_ready().await?;
-        let login: Value = lab
-            .http
-            .post(lab.url("/auth/login"))
-            .json(&json!({"username": "admin", "password": PASSWORD}))
-            .send()
-            .await?
-            .error_for_status()?
-            .json()
-            .await?;
-        lab.token = login["access_token"]
-            .as_str()
-            .context("no access token")?
-            .to_owned();
-        let made: Value = lab
-            .post("/auth/tokens")
-            .json(&json!({"name": "tests", "role": "admin"}))
-            .send()
-            .await?
-            .error_for_status()?
-            .json()
-            .await?;
-        made["token"]
-            .as_str()
-            .context("no token")?
-            .clone_into(&mut lab.token);
+        lab.client = Client::log_in(&url, START).await?;
         Ok(lab)
     }
 
@@ -138,8 +110,7 @@ impl Lab {
             {
                 bail!("homelog ended with {status}:\n{}", self.output());
             }
-            let answer = self.http.get(self.url("/health/ready")).send().await;
-            if answer.is_ok_and(|a| a.status() == StatusCode::OK) {
+            if self.client.is_ready().await {
                 return Ok(());
             }
             ensure!(
@@ -189,38 +160,34 @@ impl Lab {
             .with_context(|| format!("still running 5 s after SIGTERM:\n{}", self.output()))??)
     }
 
-    /// Somebody with the admin's token.
-    pub fn client(&self) -> Result<Client> {
-        Client::new(&self.url(""), &self.token)
+    /// Somebody with the admin's API token.
+    pub const fn client(&self) -> &Client {
+        &self.client
     }
 
     /// A request with the admin's token.
     pub fn get(&self, path: &str) -> RequestBuilder {
-        self.http.get(self.url(path)).bearer_auth(&self.token)
+        self.client.get(path)
     }
 
     /// A request with the admin's token.
     pub fn post(&self, path: &str) -> RequestBuilder {
-        self.http.post(self.url(path)).bearer_auth(&self.token)
+        self.client.post(path)
     }
 
     /// The answer to a GET as JSON.
     pub async fn json(&self, path: &str) -> Result<Value> {
-        let answer = self.get(path).send().await?;
-        let status = answer.status();
-        let text = answer.text().await?;
-        ensure!(status.is_success(), "GET {path}: {status} {text}");
-        Ok(serde_json::from_str(&text)?)
+        self.client.json(path).await
     }
 
     /// Absolute address of a path.
     pub fn url(&self, path: &str) -> String {
-        format!("http://127.0.0.1:{}{path}", self.port)
+        self.client.url(path)
     }
 
     /// The admin's API token.
     pub fn token(&self) -> &str {
-        &self.token
+        self.client.token()
     }
 
     /// The process.

@@ -75,11 +75,11 @@ async fn every_acknowledged_event_survives_kill_9_exactly_once() -> Result<()> {
     );
     ensure!(sent > 1_000, "the load was too small to mean anything");
 
-    let client = lab.client()?;
-    let position = through_api::events(&client, &acknowledged).await?;
-    through_api::caught_up(&client, &position).await?;
-    through_api::points(&client, &acknowledged).await?;
-    through_api::own_source_without_hole(&client).await?;
+    let client = lab.client();
+    let position = through_api::events(client, &acknowledged).await?;
+    through_api::caught_up(client, &position).await?;
+    through_api::points(client, &acknowledged).await?;
+    through_api::own_source_without_hole(client).await?;
 
     ensure!(
         lab.stop().await?.success(),
