@@ -103,7 +103,12 @@ impl Owners {
                 .iter()
                 .cloned()
                 .partition(|source| take_over && foreign.iter().any(|o| o.source == *source));
-            let current = claims.owners().await.map_err(|e| away(&e))?;
+            // it reads a whole topic for that
+            let current = if known.is_empty() {
+                Vec::new()
+            } else {
+                claims.owners().await.map_err(|e| away(&e))?
+            };
             let (stale, moved): (Vec<SourceName>, Vec<SourceName>) =
                 known.into_iter().partition(|source| {
                     current.iter().all(|there| {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use axum::{Json, extract::State};
 use schemas::{
     SourceName,
@@ -93,7 +95,11 @@ pub(crate) async fn claim(
         .sources
         .into_iter()
         .partition(|source| app.services.claimed.contains(source));
-    let before = app.owners.all(&app.services).await?;
+    let before = if request.take_over {
+        app.owners.all(&app.services).await?
+    } else {
+        Arc::default()
+    };
     let foreign = app
         .owners
         .claim(&app.services, &agent, &free, request.take_over)
@@ -101,7 +107,7 @@ pub(crate) async fn claim(
     let taken: Vec<&str> = free
         .iter()
         .filter(|source| before.get(*source).is_some_and(|owner| *owner != agent))
-        .filter(|source| request.take_over && foreign.iter().all(|kept| kept.source != **source))
+        .filter(|source| foreign.iter().all(|kept| kept.source != **source))
         .map(SourceName::as_str)
         .collect();
     if !taken.is_empty() {
