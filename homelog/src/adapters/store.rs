@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
+use ingest::Limits;
 use prometheus_client::registry::Registry;
 use supervision::Supervisor;
 use time_series::{PartitionedStore, TimeSeries, embedded, influxdb};
@@ -19,6 +20,17 @@ pub(crate) struct Store {
     pub(crate) series: Arc<dyn TimeSeries>,
     /// The same, if many workers may write it.
     pub(crate) shared: Option<Arc<dyn PartitionedStore>>,
+}
+
+impl Store {
+    /// What it takes.
+    pub(crate) fn limits(&self, config: &Config) -> Limits {
+        Limits {
+            unsigned: self.series.capabilities().unsigned,
+            keep_millis: i64::try_from(config.retention.raw.0.as_millis()).ok(),
+            ..Limits::default()
+        }
+    }
 }
 
 /// A store that is not open yet.

@@ -1,7 +1,7 @@
 //! `homelog dead-letters`: what could not become points. A retry goes straight to the store, never into the log again.
 
 use event_log::{DeadLetter, EventLog, LetterId};
-use ingest::{Limits, Retried, Retry, Target, retry};
+use ingest::{Retried, Retry, Target, retry};
 use prometheus_client::registry::Registry;
 use schemas::Catalog;
 
@@ -212,11 +212,7 @@ async fn again(args: &RetryLettersArgs, env: &Env) -> Result<(), Failure> {
                 None => Target::Alone(&*store.series),
             },
             catalog: &catalog,
-            limits: Limits {
-                unsigned: store.series.capabilities().unsigned,
-                keep_millis: i64::try_from(config.retention.raw.0.as_millis()).ok(),
-                ..Limits::default()
-            },
+            limits: store.limits(config),
         },
     )
     .await;

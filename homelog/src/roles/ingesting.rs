@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use ingest::{
-    FleetOptions, FleetServices, FleetWorker, Health, Ingest, IngestMetrics, Limits, Services,
-};
+use ingest::{FleetOptions, FleetServices, FleetWorker, Health, Ingest, IngestMetrics, Services};
 use prometheus_client::registry::Registry;
 use query_api::Probe;
 use schemas::{
@@ -37,7 +35,7 @@ pub(super) fn start(
     registry: &mut Registry,
 ) -> Ingesting {
     let metrics = IngestMetrics::register(registry);
-    let limits = limits(config, store);
+    let limits = store.limits(config);
     let (Some(fleet), Some(shared)) = (&log.fleet, &store.shared) else {
         return Ingesting::Alone(Ingest::start(
             supervisor,
@@ -69,15 +67,6 @@ pub(super) fn start(
         .map(|nth| FleetWorker::start(supervisor, format!("ingest/{nth}"), services.clone()))
         .collect();
     Ingesting::Fleet(workers)
-}
-
-/// What the store takes.
-pub(super) fn limits(config: &Config, store: &Store) -> Limits {
-    Limits {
-        unsigned: store.series.capabilities().unsigned,
-        keep_millis: i64::try_from(config.retention.raw.0.as_millis()).ok(),
-        ..Limits::default()
-    }
 }
 
 /// A store that others fill is read as it is.
