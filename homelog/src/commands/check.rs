@@ -30,9 +30,9 @@ pub(crate) fn run(args: &CheckArgs, env: &Env) -> Result<(), Failure> {
         return Ok(());
     }
     for (what, place) in [
-        ("event log", config.log_place(None)),
-        ("store", config.store_place(None)),
-        ("users", config.control_place(None)),
+        ("event log", config.log_place()),
+        ("store", config.store_place()),
+        ("users", config.control_place()),
     ] {
         let place = if place.is_empty() {
             "in the data directory"

@@ -160,8 +160,8 @@ impl<'a> House<'a> {
     fn places(&self) -> String {
         format!(
             "{} · {}",
-            self.config.log_place(None),
-            self.config.store_place(None)
+            self.config.log_place(),
+            self.config.store_place()
         )
     }
 

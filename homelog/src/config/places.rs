@@ -7,10 +7,6 @@ use secrecy::ExposeSecret;
 
 use super::{Config, ControlKind, HttpUrl, LogKind, Secret, StoreKind, Tls};
 
-fn here(data: Option<&Path>) -> String {
-    data.map_or_else(String::new, |data| data.display().to_string())
-}
-
 impl super::Log {
     /// Sends events to the hub that an agent enrols with.
     pub(crate) fn enrol(&mut self, enrolment: &Enrolment) {
@@ -27,10 +23,10 @@ impl super::Log {
 }
 
 impl Config {
-    /// Where the event log is.
-    pub(crate) fn log_place(&self, data: Option<&Path>) -> String {
+    /// Where the event log is; empty if in the data directory.
+    pub(crate) fn log_place(&self) -> String {
         match self.log.kind {
-            LogKind::Embedded => here(data),
+            LogKind::Embedded => String::new(),
             LogKind::Kafka => format!(
                 "Kafka at {}, topics {}.*",
                 self.log.brokers.as_str(),
@@ -40,10 +36,10 @@ impl Config {
         }
     }
 
-    /// Where the time-series store is.
-    pub(crate) fn store_place(&self, data: Option<&Path>) -> String {
+    /// Where the time-series store is; empty if in the data directory.
+    pub(crate) fn store_place(&self) -> String {
         match self.store.kind {
-            StoreKind::Embedded => here(data),
+            StoreKind::Embedded => String::new(),
             StoreKind::Influxdb => format!(
                 "InfluxDB at {}, bucket {}",
                 self.store.url.as_str(),
@@ -52,10 +48,10 @@ impl Config {
         }
     }
 
-    /// Where the control store is; never with its password.
-    pub(crate) fn control_place(&self, data: Option<&Path>) -> String {
+    /// Where the control store is, never with its password; empty if in the data directory.
+    pub(crate) fn control_place(&self) -> String {
         match self.control.kind {
-            ControlKind::Embedded => here(data),
+            ControlKind::Embedded => String::new(),
             ControlKind::Postgres => {
                 let url = self.control.url.get().expose_secret();
                 // the password may hold what it should not: all up to the last `@` may be it
@@ -70,24 +66,24 @@ impl Config {
     /// All of them with their labels; what is in the data directory is one line.
     pub(crate) fn places(&self, data: Option<&Path>) -> Vec<(&'static str, String)> {
         let mut places = Vec::new();
-        if data.is_some() {
-            places.push(("Data", here(data)));
+        if let Some(data) = data {
+            places.push(("Data", data.display().to_string()));
         }
         for (elsewhere, label, place) in [
             (
                 self.log.kind != LogKind::Embedded,
                 "Event log",
-                self.log_place(data),
+                self.log_place(),
             ),
             (
                 self.store.kind != StoreKind::Embedded,
                 "Store",
-                self.store_place(data),
+                self.store_place(),
             ),
             (
                 self.control.kind != ControlKind::Embedded,
                 "Users",
-                self.control_place(data),
+                self.control_place(),
             ),
         ] {
             if elsewhere {
@@ -108,7 +104,7 @@ mod tests {
             let mut config = Config::default();
             config.control.kind = ControlKind::Postgres;
             config.control.url = super::super::PostgresUrl::of(url);
-            config.control_place(None)
+            config.control_place()
         };
         for url in [
             "postgres://homelog:s3cr3t@db:5432/homelog",

@@ -147,7 +147,7 @@ async fn start(boot: Boot, supervisor: Supervisor) -> Result<Open, Failure> {
         "agent `{}` collects into {} and ships to {}",
         host.agent,
         data.join(log::SPOOL).display(),
-        config.log_place(None),
+        config.log_place(),
     );
     monitor::start(
         &supervisor,

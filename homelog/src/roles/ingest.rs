@@ -55,8 +55,8 @@ async fn start(
         workers,
         group = config.ingest.group.as_str(),
         "{workers} ingest workers take events from {} into {}",
-        config.log_place(None),
-        config.store_place(None),
+        config.log_place(),
+        config.store_place(),
     );
     retention::start(
         &supervisor,

@@ -33,7 +33,7 @@ pub(super) async fn copy(
         copied.users,
         copied.tokens,
         copied.preferences,
-        config.control_place(None),
+        config.control_place(),
         if copied.already {
             ", from before"
         } else {

@@ -82,8 +82,8 @@ impl Target {
             let mut state = path.as_os_str().to_owned();
             state.push(format!(".replay-{}.json", word(into)));
             let name = match into {
-                Into::Log => config.log_place(None),
-                Into::Store | Into::Stdout => config.store_place(None),
+                Into::Log => config.log_place(),
+                Into::Store | Into::Stdout => config.store_place(),
             };
             (None, StateFile::new(PathBuf::from(state)), name)
         };
