@@ -15,7 +15,7 @@ use crate::config;
 pub(crate) fn hub(config: &config::Log) -> anyhow::Result<Arc<dyn Destination>> {
     let options = http::Options::new(http::Enrolment {
         url: config.url.as_str().to_owned(),
-        tls: tls::policy(&config.tls)?,
+        tls: tls::policy(&config.tls),
         token: config.token.get().clone(),
     });
     Ok(Arc::new(http::Hub::open(options)?))

@@ -63,7 +63,7 @@ impl Opener {
             }
             StoreKind::Influxdb => {
                 let client = http_client::Client::new(http_client::Options {
-                    tls: tls::policy(&store.tls)?,
+                    tls: tls::policy(&store.tls),
                     ..http_client::Options::default()
                 })?;
                 if client.is_insecure() {

@@ -15,7 +15,7 @@ impl super::Log {
         self.token = Secret::from(enrolment.token.clone());
         self.tls = match &enrolment.tls {
             http_client::Tls::System => Tls::Default,
-            http_client::Tls::Fingerprint(print) => Tls::Fingerprint(print.to_string()),
+            http_client::Tls::Fingerprint(print) => Tls::Fingerprint(*print),
             http_client::Tls::Ca(path) => Tls::Ca(path.clone()),
             http_client::Tls::Insecure => Tls::Insecure,
         };

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use http_client::Fingerprint;
 use toml::de::DeTable;
 
 use super::{
@@ -26,7 +27,7 @@ pub enum Tls {
     /// By the authorities of a PEM file.
     Ca(PathBuf),
     /// It must be the one with this SHA-256 fingerprint.
-    Fingerprint(String),
+    Fingerprint(Fingerprint),
     /// Not at all.
     Insecure,
 }
@@ -64,7 +65,9 @@ impl Setting for Tls {
             Self::Off => "false".to_owned(),
             Self::System => "true".to_owned(),
             Self::Ca(path) => format!("{{ ca = {} }}", quoted(&path.display().to_string())),
-            Self::Fingerprint(print) => format!("{{ fingerprint = {} }}", quoted(print)),
+            Self::Fingerprint(print) => {
+                format!("{{ fingerprint = {} }}", quoted(&print.to_string()))
+            }
             Self::Insecure => "{ insecure = true }".to_owned(),
         }
     }
@@ -100,20 +103,16 @@ fn read_table(value: &Value<'_>, table: &DeTable<'_>) -> Result<Tls, Vec<Fault>>
 
 fn fingerprint(value: &Value<'_>) -> Result<Tls, Vec<Fault>> {
     let text = text(value).map_err(|fault| vec![fault])?;
-    let digits: String = text
-        .trim_start_matches("sha256:")
-        .chars()
-        .filter(|c| *c != ':')
-        .collect::<String>()
-        .to_ascii_lowercase();
-    if digits.len() == 64 && digits.chars().all(|c| c.is_ascii_hexdigit()) {
-        return Ok(Tls::Fingerprint(format!("sha256:{digits}")));
+    // OpenSSL shows it without the prefix that we write
+    let digits = text.trim_start_matches("sha256:");
+    match format!("sha256:{digits}").parse() {
+        Ok(print) => Ok(Tls::Fingerprint(print)),
+        Err(http_client::InvalidFingerprint) => Err(fault(
+            value,
+            "it is not a SHA-256 fingerprint",
+            "write sha256: and 64 hexadecimal digits, as `openssl x509 -in cert.pem -noout -fingerprint -sha256` shows them",
+        )),
     }
-    Err(fault(
-        value,
-        "it is not a SHA-256 fingerprint",
-        "write sha256: and 64 hexadecimal digits, as `openssl x509 -in cert.pem -noout -fingerprint -sha256` shows them",
-    ))
 }
 
 /// The path of a PEM file with certificates.
