@@ -75,24 +75,16 @@ async fn look(app: &App) -> HealthAnswer {
     put(&mut services, "database", database);
     put(&mut services, "event_log", log);
     probe::look(&app.options.probes, &mut services);
-    let own = services
-        .values()
-        .map(|s| s.status)
-        .max()
-        .unwrap_or(HealthState::Healthy);
+    let own = worst(&services);
     if caught_up {
         sources(app, &mut services).await;
     }
-    let worst = services
-        .values()
-        .map(|s| s.status)
-        .max()
-        .unwrap_or(HealthState::Healthy);
+    let all = worst(&services);
     let status = if own == HealthState::Unhealthy {
         HealthState::Unhealthy
     } else {
         // a source that is down is not our own failure
-        worst.min(HealthState::Degraded)
+        all.min(HealthState::Degraded)
     };
     HealthAnswer { status, services }
 }
@@ -139,6 +131,15 @@ async fn sources(app: &App, services: &mut BTreeMap<String, ServiceHealth>) {
             put(services, source.kind.as_str(), of_kind);
         }
     }
+}
+
+/// How the worst of them does; healthy if there are none.
+pub(crate) fn worst(services: &BTreeMap<String, ServiceHealth>) -> HealthState {
+    services
+        .values()
+        .map(|service| service.status)
+        .max()
+        .unwrap_or(HealthState::Healthy)
 }
 
 /// Keeps the worse of two under one name.

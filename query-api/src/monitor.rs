@@ -9,15 +9,14 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use prometheus_client::{encoding::text::encode, metrics::gauge::Gauge, registry::Registry};
-use schemas::api::HealthState;
+use prometheus_client::{metrics::gauge::Gauge, registry::Registry};
 use serde_json::json;
 use supervision::Supervisor;
 use tokio::{net::TcpListener, sync::Semaphore};
 use tracing::error;
 
 use crate::{
-    ApiOptions, Probe, probe,
+    ApiOptions, Probe, probe, routes,
     server::{self, Acceptor},
 };
 
@@ -48,7 +47,7 @@ impl Monitor {
         let router = Router::new()
             .route("/metrics", get(metrics))
             .route("/health", get(health))
-            .route("/health/live", get(live))
+            .route("/health/live", get(routes::health::live))
             .route("/health/ready", get(ready))
             .with_state(Arc::new(self));
         server::start(
@@ -66,39 +65,18 @@ impl Monitor {
     }
 }
 
-const NO_STORE: (header::HeaderName, &str) = (header::CACHE_CONTROL, "no-store");
-
 async fn metrics(State(monitor): State<Arc<Monitor>>) -> Response {
-    let mut text = String::new();
-    let encoded = {
-        let registry = monitor
-            .registry
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        encode(&mut text, &registry)
-    };
-    if let Err(e) = encoded {
+    routes::metrics::text(&monitor.registry).unwrap_or_else(|e| {
         error!(error = %e, "the metrics cannot be written: {e}");
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    }
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind), NO_STORE], text).into_response()
+        StatusCode::INTERNAL_SERVER_ERROR.into_response()
+    })
 }
 
 async fn health(State(monitor): State<Arc<Monitor>>) -> Response {
-    let answer = probe::answer(&monitor.probes);
-    let status = if answer.status == HealthState::Unhealthy {
-        StatusCode::SERVICE_UNAVAILABLE
-    } else {
-        StatusCode::OK
-    };
-    (status, [NO_STORE], Json(answer)).into_response()
-}
-
-async fn live() -> Response {
-    ([NO_STORE], Json(json!({"status": "alive"}))).into_response()
+    routes::health::shown(probe::answer(&monitor.probes))
 }
 
 async fn ready() -> Response {
-    ([NO_STORE], Json(json!({"status": "ready"}))).into_response()
+    let head = [(header::CACHE_CONTROL, "no-store")];
+    (head, Json(json!({"status": "ready"}))).into_response()
 }

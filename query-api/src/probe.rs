@@ -1,8 +1,8 @@
 use std::{collections::BTreeMap, fmt, sync::Arc};
 
-use schemas::api::{HealthAnswer, HealthState, ServiceHealth};
+use schemas::api::{HealthAnswer, ServiceHealth};
 
-use crate::health::put;
+use crate::health::{put, worst};
 
 /// Looks at a part of this process that no store can be asked about: a worker, a shipper. Looking must not wait.
 #[derive(Clone)]
@@ -41,10 +41,8 @@ pub(crate) fn look(probes: &[Probe], services: &mut BTreeMap<String, ServiceHeal
 pub(crate) fn answer(probes: &[Probe]) -> HealthAnswer {
     let mut services = BTreeMap::new();
     look(probes, &mut services);
-    let status = services
-        .values()
-        .map(|service| service.status)
-        .max()
-        .unwrap_or(HealthState::Healthy);
-    HealthAnswer { status, services }
+    HealthAnswer {
+        status: worst(&services),
+        services,
+    }
 }

@@ -28,6 +28,11 @@ pub(crate) async fn health(State(app): State<App>, caller: Option<Caller>) -> Re
             service.reason = None;
         }
     }
+    shown(answer)
+}
+
+/// The answer with the status that a load balancer looks at.
+pub(crate) fn shown(answer: HealthAnswer) -> Response {
     let status = if answer.status == HealthState::Unhealthy {
         StatusCode::SERVICE_UNAVAILABLE
     } else {

@@ -1,11 +1,11 @@
-use std::sync::PoisonError;
+use std::sync::{Mutex, PoisonError};
 
 use axum::{
     extract::State,
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use prometheus_client::encoding::text::encode;
+use prometheus_client::{encoding::text::encode, registry::Registry};
 use schemas::api::ErrorAnswer;
 
 use crate::{
@@ -37,14 +37,18 @@ pub(crate) async fn metrics(
             "metrics are given to the networks of `[api] metrics_from`, else with a token",
         ));
     }
+    text(&app.services.registry).map_err(|e| ApiError::internal(&e))
+}
+
+/// All of a registry.
+///
+/// # Errors
+/// A metric cannot be written.
+pub(crate) fn text(registry: &Mutex<Registry>) -> Result<Response, std::fmt::Error> {
     let mut text = String::new();
     {
-        let registry = app
-            .services
-            .registry
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        encode(&mut text, &registry).map_err(|e| ApiError::internal(&e))?;
+        let registry = registry.lock().unwrap_or_else(PoisonError::into_inner);
+        encode(&mut text, &registry)?;
     }
     let head = [
         (
