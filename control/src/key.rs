@@ -3,6 +3,8 @@ use std::fmt;
 use schemas::Timestamp;
 use secrecy::{ExposeSecret, SecretSlice};
 
+use crate::{StoreError, random_id};
+
 /// A key that signs access tokens: 512 random bits.
 #[derive(Clone)]
 pub struct SigningKey {
@@ -31,6 +33,25 @@ impl SigningKey {
             secret: SecretSlice::from(secret),
             created,
             retires,
+        })
+    }
+
+    /// A new random key, which signs from `created` on.
+    ///
+    /// # Errors
+    /// The operating system has no randomness to give.
+    pub(crate) fn random(created: Timestamp) -> Result<Self, StoreError> {
+        let no_randomness = |e: getrandom::Error| StoreError::Failed {
+            store: "signing keys".to_owned(),
+            cause: e.to_string(),
+        };
+        let mut secret = vec![0; Self::BYTES];
+        getrandom::fill(&mut secret).map_err(no_randomness)?;
+        Ok(Self {
+            id: random_id().map_err(no_randomness)?,
+            secret: SecretSlice::from(secret),
+            created,
+            retires: None,
         })
     }
 

@@ -2,7 +2,7 @@ use rusqlite::{Connection, Row, Transaction, params};
 use schemas::Timestamp;
 
 use super::{Failure, Work, maybe_time, time};
-use crate::{SigningKey, StoreError, random_id};
+use crate::{SigningKey, StoreError};
 
 pub(super) fn good(connection: &Connection, now: Timestamp) -> rusqlite::Result<Vec<SigningKey>> {
     connection
@@ -61,18 +61,10 @@ pub(super) fn rotate(
 }
 
 fn insert(t: &Transaction<'_>, now: Timestamp) -> Work<(), StoreError> {
-    let no_randomness = |e: getrandom::Error| {
-        Failure::Refused(StoreError::Failed {
-            store: "signing keys".to_owned(),
-            cause: e.to_string(),
-        })
-    };
-    let mut secret = [0_u8; SigningKey::BYTES];
-    getrandom::fill(&mut secret).map_err(no_randomness)?;
-    let id = random_id().map_err(no_randomness)?;
+    let key = SigningKey::random(now).map_err(Failure::Refused)?;
     t.execute(
         "INSERT INTO signing_key (id, secret, created) VALUES (?1, ?2, ?3)",
-        params![id, secret, now.as_millis()],
+        params![key.id, key.secret(), key.created.as_millis()],
     )?;
     Ok(())
 }

@@ -6,7 +6,7 @@ use super::{
     maybe_time, time,
     transaction::{Failure, Work, all, hold, lock, run},
 };
-use crate::{SigningKey, StoreError, random_id};
+use crate::{SigningKey, StoreError};
 
 pub(super) fn key_row(row: &Row) -> Work<SigningKey, StoreError> {
     SigningKey::new(
@@ -75,19 +75,11 @@ pub(super) async fn rotate(
 }
 
 async fn insert(t: &Transaction<'_>, now: Timestamp) -> Work<(), StoreError> {
-    let no_randomness = |e: getrandom::Error| {
-        Failure::Refused(StoreError::Failed {
-            store: "signing keys".to_owned(),
-            cause: e.to_string(),
-        })
-    };
-    let mut secret = [0_u8; SigningKey::BYTES];
-    getrandom::fill(&mut secret).map_err(no_randomness)?;
-    let id = random_id().map_err(no_randomness)?;
+    let key = SigningKey::random(now).map_err(Failure::Refused)?;
     run(
         t,
         "INSERT INTO signing_key (id, secret, created) VALUES ($1, $2, $3)",
-        &[&id, &secret.as_slice(), &now.as_millis()],
+        &[&key.id, &key.secret(), &key.created.as_millis()],
     )
     .await?;
     Ok(())
