@@ -5,7 +5,6 @@ use std::{
     sync::{Arc, Mutex},
 };
 
-use anyhow::Context;
 use prometheus_client::registry::Registry;
 use query_api::{Monitor, Probe};
 use supervision::Supervisor;
@@ -33,11 +32,7 @@ pub(super) fn start(
     let Some(listener) = listener else {
         return Ok(());
     };
-    let listener =
-        tokio::net::TcpListener::from_std(listener).context("the listener cannot be used")?;
-    let address = listener
-        .local_addr()
-        .context("the listener has no address")?;
+    let (listener, address) = port::served(listener)?;
     info!(listen.address = %address, "metrics and health are at http://{address}");
     Monitor { registry, probes }.serve(listener, supervisor)
 }

@@ -6,6 +6,8 @@ use std::{
     net::{SocketAddr, TcpListener},
 };
 
+use anyhow::Context;
+
 /// Opens the socket to listen on.
 ///
 /// # Errors
@@ -37,6 +39,21 @@ pub(super) fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpLi
     })?;
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+/// Gives the socket to the runtime, with the address that it has.
+///
+/// # Errors
+/// The runtime cannot wait for it, or it has no address.
+pub(super) fn served(
+    listener: TcpListener,
+) -> anyhow::Result<(tokio::net::TcpListener, SocketAddr)> {
+    let listener =
+        tokio::net::TcpListener::from_std(listener).context("the listener cannot be used")?;
+    let address = listener
+        .local_addr()
+        .context("the listener has no address")?;
+    Ok((listener, address))
 }
 
 /// Pid and name of the process that listens on a port, as far as this user may see it.

@@ -21,6 +21,7 @@ use super::{
     admin::FirstAdmin,
     collecting::Host,
     greeting::{Greeting, own_addresses},
+    port,
 };
 use crate::{
     adapters::{log::Log, store::Store},
@@ -72,11 +73,7 @@ pub(super) async fn start(supervisor: &Supervisor, serving: Serving<'_>) -> Resu
     )
     .await?;
     let setup = serving.first_admin.make(&*serving.control, &auth).await?;
-    let listener = tokio::net::TcpListener::from_std(serving.listener)
-        .context("the listener cannot be used")?;
-    let address = listener
-        .local_addr()
-        .context("the listener has no address")?;
+    let (listener, address) = port::served(serving.listener)?;
     query_api::serve(
         vec![listener],
         query_api::Services {
