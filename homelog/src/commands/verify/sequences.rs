@@ -156,7 +156,7 @@ fn count(ranges: &[(u64, u64)]) -> u64 {
     ranges.iter().map(|(from, to)| to - from + 1).sum()
 }
 
-/// What is in `holes` and not in `declared`.
+/// What is in `holes` and not in `declared`, which may be in any order and overlap.
 fn without(holes: &[(u64, u64)], declared: &[(u64, u64)]) -> Vec<(u64, u64)> {
     let mut declared = declared.to_vec();
     declared.sort_unstable();
@@ -187,22 +187,12 @@ fn range(from: u64, to: u64) -> String {
     }
 }
 
-/// What is neither in `seen` nor in `holes` from 1 to `last`.
+/// What is neither in `seen` nor in `holes` from 1 to `last`, or to the last of them.
 fn absent(seen: &[(u64, u64)], holes: &[(u64, u64)], last: u64) -> Vec<(u64, u64)> {
-    let mut known: Vec<_> = seen.iter().chain(holes).copied().collect();
-    known.sort_unstable();
-    let mut absent = Vec::new();
-    let mut next = 1;
-    for (from, to) in known {
-        if from > next {
-            absent.push((next, from - 1));
-        }
-        next = next.max(to.saturating_add(1));
-    }
-    if next <= last {
-        absent.push((next, last));
-    }
-    absent
+    let known = [seen, holes].concat();
+    // nothing is absent from the beginning of the last range on
+    let before = known.iter().map(|&(from, _)| from.saturating_sub(1)).max();
+    without(&[(1, before.unwrap_or(0).max(last))], &known)
 }
 
 #[cfg(test)]
