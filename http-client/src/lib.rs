@@ -20,9 +20,6 @@ pub use error::{BuildError, Error};
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use options::{Options, Redirects};
 pub use request::Request;
-pub use reqwest::{
-    Method, StatusCode, Url,
-    header::{HeaderMap, HeaderName, HeaderValue},
-};
+pub use reqwest::{Method, StatusCode, Url};
 pub use response::Response;
 pub use tls::Tls;

@@ -59,16 +59,6 @@ impl Request {
         self.with(|builder| builder.bearer_auth(token.expose_secret()))
     }
 
-    /// `Authorization: Basic …`.
-    pub fn basic(self, user: &str, password: &SecretString) -> Self {
-        self.with(|builder| builder.basic_auth(user, Some(password.expose_secret())))
-    }
-
-    /// Adds parameters to the address.
-    pub fn query<T: Serialize + ?Sized>(self, parameters: &T) -> Self {
-        self.with(|builder| builder.query(parameters))
-    }
-
     /// The body as it is.
     pub fn body(self, body: impl Into<Bytes>) -> Self {
         self.with(|builder| builder.body(body.into()))

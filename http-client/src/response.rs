@@ -1,10 +1,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{
-    StatusCode,
-    header::{self, HeaderMap},
-};
+use reqwest::{StatusCode, header};
 use serde::de::DeserializeOwned;
 
 use crate::Error;
@@ -43,19 +40,14 @@ impl Response {
         self.inner.status()
     }
 
-    /// The headers.
-    pub fn headers(&self) -> &HeaderMap {
-        self.inner.headers()
-    }
-
-    /// The server, as errors name it.
-    pub fn host(&self) -> &str {
-        &self.host
-    }
-
     /// How long the server asks to be left alone (`Retry-After` in seconds), if it does.
     pub fn retry_after(&self) -> Option<Duration> {
-        let seconds = self.headers().get(header::RETRY_AFTER)?.to_str().ok()?;
+        let seconds = self
+            .inner
+            .headers()
+            .get(header::RETRY_AFTER)?
+            .to_str()
+            .ok()?;
         seconds.trim().parse().ok().map(Duration::from_secs)
     }
 

@@ -6,7 +6,6 @@ use rustls::{
     crypto::{CryptoProvider, aws_lc_rs},
 };
 use rustls_pki_types::{CertificateDer, pem::PemObject};
-use serde::Deserialize;
 
 use crate::{
     BuildError, Fingerprint,
@@ -17,10 +16,7 @@ use crate::{
 const CA_BYTES: u64 = 4 * 1024 * 1024;
 
 /// Which server is believed to be the one that is meant.
-///
-/// In a configuration it is one of `{ fingerprint = "sha256:…" }`, `{ ca = "file" }` and `{ insecure = true }`.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Deserialize)]
-#[serde(try_from = "Written")]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub enum Tls {
     /// One whose certificate an authority of this system has signed for its name.
     #[default]
@@ -31,28 +27,6 @@ pub enum Tls {
     Ca(PathBuf),
     /// Any. Whoever sits on the way reads and changes everything.
     Insecure,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Written {
-    fingerprint: Option<Fingerprint>,
-    ca: Option<PathBuf>,
-    insecure: Option<bool>,
-}
-
-impl TryFrom<Written> for Tls {
-    type Error = &'static str;
-
-    fn try_from(written: Written) -> Result<Self, Self::Error> {
-        match (written.fingerprint, written.ca, written.insecure) {
-            (Some(fingerprint), None, None | Some(false)) => Ok(Self::Fingerprint(fingerprint)),
-            (None, Some(ca), None | Some(false)) => Ok(Self::Ca(ca)),
-            (None, None, Some(true)) => Ok(Self::Insecure),
-            (None, None, None | Some(false)) => Ok(Self::System),
-            _ => Err("choose one: `fingerprint`, `ca` or `insecure`"),
-        }
-    }
 }
 
 impl Tls {
@@ -116,32 +90,6 @@ fn own(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn read(json: &str) -> Result<Tls, serde_json::Error> {
-        serde_json::from_str(json)
-    }
-
-    #[test]
-    fn a_policy_is_read_as_the_configuration_writes_it() {
-        let fingerprint = Fingerprint::of(b"x");
-        assert_eq!(
-            read(&format!("{{\"fingerprint\":\"{fingerprint}\"}}")).unwrap(),
-            Tls::Fingerprint(fingerprint)
-        );
-        assert_eq!(
-            read(r#"{"ca":"/etc/ca.pem"}"#).unwrap(),
-            Tls::Ca("/etc/ca.pem".into())
-        );
-        assert_eq!(read(r#"{"insecure":true}"#).unwrap(), Tls::Insecure);
-        assert_eq!(read(r#"{"insecure":false}"#).unwrap(), Tls::System);
-        for bad in [
-            r#"{"insecure":true,"ca":"x"}"#,
-            r#"{"fingerprint":"sha256:00"}"#,
-            r#"{"verify":false}"#,
-        ] {
-            assert!(read(bad).is_err(), "{bad} must be refused");
-        }
-    }
 
     #[test]
     fn a_file_without_certificates_is_told_with_its_name() {
