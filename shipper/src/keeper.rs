@@ -116,7 +116,7 @@ impl Keeper {
         }
         self.trim(now).await?;
         self.drop_old(window, now).await?;
-        self.drop_overflow(window, now).await
+        self.drop_overflow(window).await
     }
 
     fn position(&self) -> Position {
@@ -163,11 +163,7 @@ impl Keeper {
         Ok(())
     }
 
-    async fn drop_overflow(
-        &mut self,
-        window: &mut Window,
-        now: Timestamp,
-    ) -> Result<(), SpoolError> {
+    async fn drop_overflow(&mut self, window: &mut Window) -> Result<(), SpoolError> {
         let mut bounds = self.spool.bounds().await?;
         if bounds.bytes <= self.max_bytes {
             self.gave_up_kept = false;
@@ -199,8 +195,7 @@ impl Keeper {
         let target = self.committed.saturating_add(events);
         let target = target.min(bounds.newest.offset(0));
         let why = format!("more than {} MiB", self.max_bytes / 1024 / 1024);
-        self.drop_to(window, target, "spool_full", &why).await?;
-        self.trim(now).await
+        self.drop_to(window, target, "spool_full", &why).await
     }
 
     /// Drops what waits below an offset, after it is declared.
