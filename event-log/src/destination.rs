@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use schemas::{Draft, Event, Identity, SourceName, name::AgentName};
+use schemas::{Event, SourceName, name::AgentName};
 
 use crate::{AppendError, EventLog, Outcome, ReadError, SequenceState, Urgency};
 
@@ -166,23 +166,6 @@ impl LogDestination {
     }
 }
 
-fn draft(event: Arc<Event>) -> Draft {
-    let event = Arc::unwrap_or_clone(event);
-    Draft {
-        source: event.source,
-        kind: event.kind,
-        agent: event.agent,
-        event_type: event.event_type,
-        time: event.time,
-        entity: event.entity,
-        fields: event.fields,
-        identity: Some(Identity {
-            epoch: event.epoch,
-            seq: event.seq,
-        }),
-    }
-}
-
 #[async_trait]
 impl Destination for LogDestination {
     fn name(&self) -> &str {
@@ -195,7 +178,10 @@ impl Destination for LogDestination {
 
     async fn append(&self, events: Vec<Arc<Event>>) -> Result<Taken, DestinationError> {
         let count = events.len();
-        let drafts = events.into_iter().map(draft).collect();
+        let drafts = events
+            .into_iter()
+            .map(|event| Arc::unwrap_or_clone(event).into_draft())
+            .collect();
         let appended = self.log.append(drafts, Urgency::Soon).await?;
         if appended.receipts.len() != count {
             return Err(DestinationError::away(format!(

@@ -248,6 +248,23 @@ impl Event {
             },
         }
     }
+
+    /// The same event for another log, under the identity that it has.
+    pub fn into_draft(self) -> Draft {
+        Draft {
+            source: self.source,
+            kind: self.kind,
+            agent: self.agent,
+            event_type: self.event_type,
+            time: self.time,
+            entity: self.entity,
+            fields: self.fields,
+            identity: Some(Identity {
+                epoch: self.epoch,
+                seq: self.seq,
+            }),
+        }
+    }
 }
 
 /// An event on its way to the log, which gives it its place in the sequence unless a writer brought one.

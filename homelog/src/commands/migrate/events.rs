@@ -1,15 +1,12 @@
 //! Events, with the identity that they have.
 
+use std::sync::Arc;
+
 use event_log::{Body, EventLog, Filter, ReadQuery};
 
 use super::state::State;
 use crate::{
-    commands::{
-        progress,
-        replay::copying::{append, draft},
-        state_file::StateFile,
-        user::say,
-    },
+    commands::{progress, replay::copying::append, state_file::StateFile, user::say},
     outcome::Failure,
 };
 
@@ -46,9 +43,9 @@ pub(super) async fn copy(
     loop {
         let batch = here.read(&position, &query).await?;
         let mut drafts = Vec::with_capacity(batch.records.len());
-        for record in &batch.records {
-            match &record.body {
-                Body::Event(event) => drafts.push(draft(event)),
+        for record in batch.records {
+            match record.body {
+                Body::Event(event) => drafts.push(Arc::unwrap_or_clone(event).into_draft()),
                 Body::Unreadable { .. } => left_out += 1,
             }
         }

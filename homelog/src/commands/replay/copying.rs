@@ -1,9 +1,9 @@
 //! Puts events of one log into another, with the identity that they have.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use event_log::{EventLog, Outcome, Urgency};
-use schemas::{Draft, Event, Identity};
+use schemas::Draft;
 
 /// Appends and counts what was taken (a repeated event counts, since it is there) and refused.
 pub(in crate::commands) async fn append(
@@ -32,22 +32,4 @@ pub(in crate::commands) async fn append(
         }
     }
     Ok(counts)
-}
-
-/// The same event for another log.
-pub(in crate::commands) fn draft(event: &Arc<Event>) -> Draft {
-    let event = Event::clone(event);
-    Draft {
-        source: event.source,
-        kind: event.kind,
-        agent: event.agent,
-        event_type: event.event_type,
-        time: event.time,
-        entity: event.entity,
-        fields: event.fields,
-        identity: Some(Identity {
-            epoch: event.epoch,
-            seq: event.seq,
-        }),
-    }
 }

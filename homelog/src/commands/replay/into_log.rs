@@ -1,14 +1,11 @@
 //! Into an empty log: events keep their time and identity.
 
+use std::sync::Arc;
+
 use event_log::{Body, EventLog, ReadError};
 use prometheus_client::registry::Registry;
 
-use super::{
-    Replay,
-    copying::{append, draft},
-    state::State,
-    target::Target,
-};
+use super::{Replay, copying::append, state::State, target::Target};
 use crate::{
     adapters::{self, Patience},
     commands::{progress, user::say},
@@ -80,9 +77,9 @@ async fn fill(
             Err(e) => return Err(e.into()),
         };
         let mut drafts = Vec::with_capacity(batch.records.len());
-        for record in &batch.records {
-            match &record.body {
-                Body::Event(event) => drafts.push(draft(event)),
+        for record in batch.records {
+            match record.body {
+                Body::Event(event) => drafts.push(Arc::unwrap_or_clone(event).into_draft()),
                 Body::Unreadable { .. } => left_out += 1,
             }
         }
