@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// Reason of a letter for what a store refused.
-const REFUSED: &str = "store_refused";
+pub(crate) const REFUSED: &str = "store_refused";
 /// Longest text of one letter that a store's answers make, in bytes.
 const WORDS: usize = 2_000;
 

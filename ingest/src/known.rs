@@ -4,6 +4,7 @@ use std::{
 };
 
 use schemas::{EntityKey, FieldName, Labels, SourceName, catalog::ValueType};
+use time_series::EntityState;
 
 /// Which entities a store knows, to bound how many one source may have and to share what rarely changes.
 #[derive(Debug, Default)]
@@ -26,8 +27,14 @@ pub(crate) struct Known {
 }
 
 impl KnownEntities {
-    /// Takes over an entity that the store holds.
-    pub fn insert(
+    /// Takes over entities that the store holds.
+    pub fn take_over(&mut self, entities: impl IntoIterator<Item = EntityState>) {
+        for entity in entities {
+            self.insert(&entity.key, &entity.labels, entity.fields.into_keys());
+        }
+    }
+
+    fn insert(
         &mut self,
         key: &EntityKey,
         labels: &Arc<Labels>,

@@ -10,6 +10,7 @@ use prometheus_client::{
     },
     registry::{Registry, Unit},
 };
+use schemas::Timestamp;
 
 /// Why a dead letter was put aside; bounded.
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
@@ -230,4 +231,10 @@ impl IngestMetrics {
             .get_or_create(&MoveLabel { what })
             .inc_by(partitions as u64);
     }
+}
+
+/// How long ago something was, in seconds; 0 if it is yet to come.
+#[expect(clippy::cast_precision_loss, reason = "a time for people")]
+pub(crate) fn seconds_since(time: Timestamp) -> f64 {
+    Timestamp::now().since(time).max(0) as f64 / 1000.0
 }

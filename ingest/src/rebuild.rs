@@ -167,12 +167,9 @@ impl<'a> Run<'a> {
         let mut known = KnownEntities::default();
         let all = Selection::default();
         let state = with.store.state(&all, None).await;
-        for entity in state.context("known entities")?.entities {
-            known.insert(&entity.key, &entity.labels, entity.fields.into_keys());
-        }
-        for (entity_type, field, value) in with.store.field_types().await.context("known fields")? {
-            with.catalog.register(entity_type, field, value);
-        }
+        known.take_over(state.context("known entities")?.entities);
+        let types = with.store.field_types().await.context("known fields")?;
+        with.catalog.register_all(types);
         Ok(Self {
             with,
             known,

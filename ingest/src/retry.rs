@@ -4,6 +4,7 @@ use schemas::{Catalog, FieldName, Fields, codec};
 use time_series::{PartitionedStore, Point, Selection, TimeSeries, WriteBatch, Written};
 
 use crate::{
+    batch::REFUSED,
     known::KnownEntities,
     project::{Limits, project},
 };
@@ -56,9 +57,8 @@ pub struct Retry<'a> {
 /// # Errors
 /// The log or the store cannot be reached or refuses; trying again is safe.
 pub async fn retry(letters: &[DeadLetter], with: &Retry<'_>) -> anyhow::Result<Vec<Retried>> {
-    for (entity_type, field, value) in with.reads().field_types().await.context("known fields")? {
-        with.catalog.register(entity_type, field, value);
-    }
+    let types = with.reads().field_types().await.context("known fields")?;
+    with.catalog.register_all(types);
     let mut known = KnownEntities::default();
     let mut outcome = Vec::with_capacity(letters.len());
     for part in letters.chunks(BATCH) {
@@ -101,7 +101,7 @@ impl Retry<'_> {
                 .and_then(|index| outcome.get_mut(*index))
             {
                 *slot = Retried::Still {
-                    reason: "store_refused".to_owned(),
+                    reason: REFUSED.to_owned(),
                     message: refused.why,
                 };
             }
@@ -153,9 +153,7 @@ impl Retry<'_> {
                 ..Selection::default()
             };
             let state = self.reads().state(&selection, None).await;
-            for entity in state.context("known entities")?.entities {
-                known.insert(&entity.key, &entity.labels, entity.fields.into_keys());
-            }
+            known.take_over(state.context("known entities")?.entities);
             known.warmed(event.source.clone());
         }
         let record = Record {

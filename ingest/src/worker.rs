@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use event_log::{DeadLetter, EventLog, Filter, ReadError, ReadQuery, Record};
-use schemas::{Catalog, Position, Timestamp};
+use schemas::{Catalog, Position};
 use supervision::Supervisor;
 use time_series::{QueryError, Selection, TimeSeries, WriteBatch, WriteError, Written};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -12,7 +12,7 @@ use tracing::{error, info, warn};
 use crate::{
     batch::{project_all, refused_letters},
     known::KnownEntities,
-    metrics::IngestMetrics,
+    metrics::{IngestMetrics, seconds_since},
     project::Limits,
     retry::{Retried, Retry, Target, retry},
 };
@@ -106,14 +106,9 @@ impl Worker {
         let everything = Selection::default();
         let ask = || store.state(&everything, None);
         let state = until_answered(metrics, "known entities", ask).await?;
-        for entity in &state.entities {
-            known.insert(&entity.key, &entity.labels, entity.fields.keys().cloned());
-        }
-        for (entity_type, field, value) in
-            until_answered(metrics, "known fields", || store.field_types()).await?
-        {
-            services.catalog.register(entity_type, field, value);
-        }
+        known.take_over(state.entities);
+        let types = until_answered(metrics, "known fields", || store.field_types()).await?;
+        services.catalog.register_all(types);
         let bounds = until_answered(metrics, "bounds of the event log", || log.bounds()).await?;
         let position = until_answered(metrics, "position of the store", || store.position())
             .await?
@@ -365,9 +360,7 @@ impl Worker {
             .lag_events
             .set(i64::try_from(behind).unwrap_or(i64::MAX));
         let seconds = match last {
-            Some(record) if !at_end => {
-                millis_to_seconds(Timestamp::now().since(record.logged).max(0))
-            }
+            Some(record) if !at_end => seconds_since(record.logged),
             _ => 0.0,
         };
         metrics.lag_seconds.set(seconds);
@@ -436,9 +429,4 @@ async fn until_answered<T, E: Passes, F: Future<Output = Result<T, E>>>(
             answer => return answer.context(what),
         }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a lag for people")]
-fn millis_to_seconds(millis: i64) -> f64 {
-    millis as f64 / 1000.0
 }

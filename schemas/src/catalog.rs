@@ -326,17 +326,19 @@ impl Catalog {
         Some(inferred(field, value))
     }
 
-    /// Takes over a registration from a store, without a check.
-    pub fn register(&self, entity_type: EntityType, field: FieldName, value: ValueType) {
+    /// Takes over registrations from a store, without a check; what is registered here already stays as it is.
+    pub fn register_all(&self, types: Vec<(EntityType, FieldName, ValueType)>) {
         let mut registered = self
             .registered
             .write()
             .unwrap_or_else(PoisonError::into_inner);
-        registered
-            .entry(entity_type)
-            .or_default()
-            .entry(field)
-            .or_insert(value);
+        for (entity_type, field, value) in types {
+            registered
+                .entry(entity_type)
+                .or_default()
+                .entry(field)
+                .or_insert(value);
+        }
     }
 
     /// Takes over a registration from a store that other workers write too: it knows what came first. Tells whether another

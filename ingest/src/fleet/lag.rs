@@ -4,11 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tracing::{error, info};
 
-use super::{
-    lane::{Lane, seconds_since},
-    stage::Tools,
-};
-use crate::metrics::PartitionLabel;
+use super::{lane::Lane, stage::Tools};
+use crate::metrics::{PartitionLabel, seconds_since};
 
 /// A lag of this part of the log's retention is an alarm: there is as much time left to act.
 const NEAR: f64 = 0.5;

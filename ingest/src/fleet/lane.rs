@@ -19,6 +19,7 @@ use super::stage::{self, Passes, Sent, Step, Tools};
 use crate::{
     batch::{Projected, project_all, refused_letters},
     known::KnownEntities,
+    metrics::seconds_since,
     patience::Patience,
 };
 
@@ -320,10 +321,7 @@ impl Lane {
             Step::Warmed(sources) => {
                 self.busy = false;
                 for (source, entities) in sources {
-                    for entity in entities {
-                        self.known
-                            .insert(&entity.key, &entity.labels, entity.fields.into_keys());
-                    }
+                    self.known.take_over(entities);
                     self.known.warmed(source);
                 }
             }
@@ -538,11 +536,6 @@ fn weight(record: &Record) -> usize {
         }
         Body::Unreadable { bytes, reason } => 128 + bytes.len() + reason.len(),
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a time for people")]
-pub(super) fn seconds_since(time: Timestamp) -> f64 {
-    Timestamp::now().since(time).max(0) as f64 / 1000.0
 }
 
 /// A duration in seconds, measured from an instant.

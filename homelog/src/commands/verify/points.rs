@@ -58,15 +58,11 @@ impl<'a> Points<'a> {
     /// A comparison with a store; `whole` when the log still begins with its first event.
     pub(super) async fn new(store: &'a dyn TimeSeries, whole: bool) -> anyhow::Result<Self> {
         let catalog = Catalog::new(collector::catalog());
-        for (entity_type, field, value) in store.field_types().await? {
-            catalog.register(entity_type, field, value);
-        }
+        catalog.register_all(store.field_types().await?);
         let mut known = KnownEntities::default();
         if !whole {
             // what came before is not in the log any more, but bounds which entities were let in
-            for entity in store.state(&Selection::default(), None).await?.entities {
-                known.insert(&entity.key, &entity.labels, entity.fields.into_keys());
-            }
+            known.take_over(store.state(&Selection::default(), None).await?.entities);
         }
         Ok(Self {
             store,
