@@ -4,7 +4,7 @@ use schemas::{Draft, Epoch, Event, EventId, Identity, SourceName, codec, limits}
 
 use crate::{
     Outcome, Receipt, SequenceState,
-    sequence::{Place, Sequence},
+    sequence::{self, Place, Sequence},
 };
 
 /// Most (source, epoch) pairs that one log knows.
@@ -101,8 +101,7 @@ impl Admission {
             self.added += usize::from(is_new);
         }
         if let Some(sequence) = self.changed.get_mut(&key) {
-            sequence.make_room(seq);
-            sequence.take(seq);
+            sequence.enter(seq);
         }
         Ok(event)
     }
@@ -128,14 +127,10 @@ impl Admission {
 
     /// Takes what another writer brought into the log.
     pub(crate) fn learn(&mut self, source: &SourceName, epoch: &Epoch, seq: u64) {
-        let sequence = self
-            .kept
+        self.kept
             .entry((source.clone(), epoch.clone()))
-            .or_default();
-        if sequence.place(seq) != Place::Taken {
-            sequence.make_room(seq);
-            sequence.take(seq);
-        }
+            .or_default()
+            .enter(seq);
     }
 
     /// Gives an id back that was kept but did not come into the log.
@@ -166,13 +161,7 @@ impl Admission {
 
     /// Every sequence that was kept, by source and epoch.
     pub(crate) fn states(&self) -> Vec<SequenceState> {
-        let mut states: Vec<_> = self
-            .kept
-            .iter()
-            .map(|((source, epoch), sequence)| sequence.state(source.clone(), epoch.clone()))
-            .collect();
-        states.sort_unstable_by(|a, b| (&a.source, &a.epoch).cmp(&(&b.source, &b.epoch)));
-        states
+        sequence::states(&self.kept)
     }
 }
 

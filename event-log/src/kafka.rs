@@ -66,7 +66,7 @@ use self::{
 };
 use crate::{
     AppendError, Appended, Batch, Bounds, Capabilities, DeadLetter, EventLog, Fleet, LetterId,
-    Member, ReadError, ReadQuery, Retention, SequenceState, Urgency,
+    Member, ReadError, ReadQuery, Retention, SequenceState, Urgency, sequence,
 };
 
 const EVENTS: &str = "events";
@@ -227,10 +227,8 @@ impl Kafka {
         follower::catch_up(&inner)
             .await
             .map_err(|e| failed(e.to_string()))?;
-        {
-            let known = ledger::join(inner.view().ledgers.iter());
-            inner.writer.intake().admission.merge(known);
-        }
+        let known = inner.view().known();
+        inner.writer.intake().admission.merge(known);
         let recovering = Arc::clone(&inner);
         let (closed, stopped) = (inner.stop.clone(), supervisor.token());
         supervisor.spawn_transient("event-log/recover", async move {
@@ -489,13 +487,8 @@ impl EventLog for Kafka {
     async fn sequences(&self) -> Result<Vec<SequenceState>, ReadError> {
         self.readable()?;
         follower::catch_up(&self.inner).await?;
-        let known = ledger::join(self.inner.view().ledgers.iter());
-        let mut states: Vec<_> = known
-            .into_iter()
-            .map(|((source, epoch), sequence)| sequence.state(source, epoch))
-            .collect();
-        states.sort_unstable_by(|a, b| (&a.source, &a.epoch).cmp(&(&b.source, &b.epoch)));
-        Ok(states)
+        let known = self.inner.view().known();
+        Ok(sequence::states(&known))
     }
 
     async fn put_dead_letters(&self, letters: Vec<DeadLetter>) -> Result<(), AppendError> {

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use schemas::{Epoch, SourceName};
 
 use crate::SequenceState;
@@ -63,7 +65,7 @@ impl Sequence {
     }
 
     /// Takes a seq that [`Sequence::place`] called new.
-    pub(crate) fn take(&mut self, seq: u64) {
+    fn take(&mut self, seq: u64) {
         if seq > self.last {
             if seq > self.last + 1 {
                 self.holes.push((self.last + 1, seq - 1));
@@ -79,8 +81,18 @@ impl Sequence {
         }
     }
 
+    /// Takes a seq unless it was taken before, with room made for it where there is none. Returns whether it was new.
+    pub(crate) fn enter(&mut self, seq: u64) -> bool {
+        if self.place(seq) == Place::Taken {
+            return false;
+        }
+        self.make_room(seq);
+        self.take(seq);
+        true
+    }
+
     /// Closes what is missing longest, if a seq can be taken only so: a late event of that is then called a duplicate.
-    pub(crate) fn make_room(&mut self, seq: u64) {
+    fn make_room(&mut self, seq: u64) {
         if self.place(seq) != Place::TooManyHoles {
             return;
         }
@@ -185,6 +197,16 @@ impl Sequence {
             holes: self.holes.clone(),
         }
     }
+}
+
+/// What is told of many sequences, by source and epoch.
+pub(crate) fn states(known: &HashMap<(SourceName, Epoch), Sequence>) -> Vec<SequenceState> {
+    let mut states: Vec<_> = known
+        .iter()
+        .map(|((source, epoch), sequence)| sequence.state(source.clone(), epoch.clone()))
+        .collect();
+    states.sort_unstable_by(|a, b| (&a.source, &a.epoch).cmp(&(&b.source, &b.epoch)));
+    states
 }
 
 #[cfg(test)]

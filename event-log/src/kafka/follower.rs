@@ -18,7 +18,7 @@ use super::{
     client::{self, Context},
     cluster::{Client, Extent, blocking, number, signed, unsigned},
     error::{code, read, read_failed},
-    ledger::{self, Ledger, Mark},
+    ledger::{Ledger, Mark},
     record::{logged, record},
     sequences, snapshot,
     ticket::{Ticket, advance},
@@ -187,7 +187,7 @@ fn mend(inner: &Inner) -> Result<(), ReadError> {
     for (partition, beginning) in cut.iter().zip(beginnings) {
         view.reset(*partition, beginning);
     }
-    let known = ledger::join(view.ledgers.iter());
+    let known = view.known();
     let nexts: Vec<u64> = view.ledgers.iter().map(|l| l.next).collect();
     drop(view);
     inner.writer.intake().admission.reset(known);
@@ -372,10 +372,7 @@ fn once(inner: &Inner, target: &Position) -> Result<(), ReadError> {
             return Err(read_failed(inner.cluster.brokers(), cause));
         }
     }
-    let known = {
-        let view = inner.view();
-        ledger::join(view.ledgers.iter())
-    };
+    let known = inner.view().known();
     inner.writer.intake().admission.merge(known);
     Ok(())
 }

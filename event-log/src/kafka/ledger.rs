@@ -6,7 +6,7 @@ use schemas::{Epoch, SourceName, Timestamp};
 use tracing::warn;
 
 use super::{echoes::Echoes, identity::Id};
-use crate::sequence::{Place, Sequence};
+use crate::sequence::Sequence;
 
 /// A writer's sequence and when it was last heard of.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -106,18 +106,7 @@ impl Ledger {
             },
         };
         known.seen = known.seen.max(logged);
-        match known.sequence.place(id.seq) {
-            Place::New => {
-                known.sequence.take(id.seq);
-                true
-            }
-            Place::TooManyHoles => {
-                known.sequence.make_room(id.seq);
-                known.sequence.take(id.seq);
-                true
-            }
-            Place::Taken => false,
-        }
+        known.sequence.enter(id.seq)
     }
 
     pub(super) fn restore(&mut self, source: SourceName, epoch: Epoch, known: Known) {

@@ -15,7 +15,6 @@ use tracing::{error, info, warn};
 use super::{
     Inner, follower,
     identity::Id,
-    ledger,
     producer::{Producer, Undelivered},
     topics,
     writer::{Gate, OVERHEAD, too_large},
@@ -149,10 +148,7 @@ async fn prepare(inner: &Arc<Inner>) -> Result<(), String> {
 /// Sends what is not in the log.
 fn send_again(inner: &Inner, left: Vec<Undelivered>) {
     let newest = inner.newest.borrow().clone();
-    let known = {
-        let view = inner.view();
-        ledger::join(view.ledgers.iter())
-    };
+    let known = inner.view().known();
     let producer = Arc::clone(&inner.writer.intake().producer);
     let (mut found, mut sent) = (0_u64, 0_u64);
     for one in left {

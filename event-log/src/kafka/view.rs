@@ -1,6 +1,13 @@
-use std::time::Instant;
+use std::{collections::HashMap, time::Instant};
 
-use super::{ledger::Ledger, ring::Ring, sequences::Beginning};
+use schemas::{Epoch, SourceName};
+
+use super::{
+    ledger::{self, Ledger},
+    ring::Ring,
+    sequences::Beginning,
+};
+use crate::sequence::Sequence;
 
 /// What is known of the partitions up to where they were followed.
 pub(super) struct View {
@@ -36,6 +43,11 @@ impl View {
             ring: Ring::new(beginnings.iter().map(|beginning| beginning.ledger.next)),
             ledgers: beginnings.into_iter().map(|b| b.ledger).collect(),
         }
+    }
+
+    /// The sequences of all partitions together.
+    pub(super) fn known(&self) -> HashMap<(SourceName, Epoch), Sequence> {
+        ledger::join(self.ledgers.iter())
     }
 
     /// Begins a partition anew.
