@@ -417,12 +417,8 @@ impl EventLog for Kafka {
     async fn seek(&self, logged: Timestamp) -> Result<Position, ReadError> {
         self.look(move |inner| {
             let extents = inner.extents()?;
-            let found = inner.cluster.since(logged, inner.partitions)?;
-            let offsets = found.into_iter().zip(&extents);
-            let offsets = offsets.map(|(offset, extent)| {
-                offset.unwrap_or(extent.high).clamp(extent.low, extent.high)
-            });
-            Ok(Position::from_offsets(offsets.collect()))
+            let offsets = inner.cluster.since(logged, &extents)?;
+            Ok(Position::from_offsets(offsets))
         })
         .await
     }

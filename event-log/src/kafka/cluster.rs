@@ -109,6 +109,18 @@ pub(super) fn index(partition: i32) -> usize {
     usize::try_from(partition).unwrap_or(0)
 }
 
+/// Offsets of some partitions of a topic, as Kafka's calls take them.
+pub(super) fn places(
+    topic: &str,
+    offsets: impl IntoIterator<Item = (usize, u64)>,
+) -> Result<TopicPartitionList, KafkaError> {
+    let mut list = TopicPartitionList::new();
+    for (partition, offset) in offsets {
+        list.add_partition_offset(topic, number(partition), Offset::Offset(signed(offset)))?;
+    }
+    Ok(list)
+}
+
 impl Cluster {
     /// A connection that was tried. Blocks.
     pub(super) fn connect(options: Options) -> Result<Self, OpenError> {
@@ -233,15 +245,19 @@ impl Cluster {
             .map_err(|e| read(self.brokers(), "a time cannot be looked up", &e))
     }
 
-    /// The first offset of each partition that was logged at or after an instant, if there is one. Blocks.
+    /// Where in each partition begins what was logged at or after an instant, within where it begins and ends. Blocks.
     pub(super) fn since(
         &self,
         logged: Timestamp,
-        partitions: usize,
-    ) -> Result<Vec<Option<u64>>, ReadError> {
+        extents: &[Extent],
+    ) -> Result<Vec<u64>, ReadError> {
         let topic = self.options.topic(super::EVENTS);
-        ask(|| self.look_up(&topic, logged, 0..partitions))
-            .map_err(|e| read(self.brokers(), "a time cannot be looked up", &e))
+        let found = ask(|| self.look_up(&topic, logged, 0..extents.len()))
+            .map_err(|e| read(self.brokers(), "a time cannot be looked up", &e))?;
+        let found = found.into_iter().zip(extents);
+        Ok(found
+            .map(|(offset, extent)| offset.unwrap_or(extent.high).clamp(extent.low, extent.high))
+            .collect())
     }
 
     fn look_up(
@@ -321,10 +337,7 @@ impl Cluster {
     /// Says up to where a group without members has gone. Blocks.
     pub(super) fn commit(&self, group: &str, position: &Position) -> Result<(), KafkaError> {
         let topic = self.options.topic(super::EVENTS);
-        let mut list = TopicPartitionList::new();
-        for (partition, offset) in (0..).zip(position.offsets()) {
-            list.add_partition_offset(&topic, partition, Offset::Offset(signed(*offset)))?;
-        }
+        let list = places(&topic, (0..).zip(position.offsets().iter().copied()))?;
         let client = self.client_of(group)?;
         ask(|| client.commit(&list, CommitMode::Sync))
     }
@@ -340,10 +353,7 @@ impl Cluster {
     /// Deletes what stands before a position. Returns where each partition begins then.
     pub(super) async fn delete_before(&self, position: &[u64]) -> Result<Vec<u64>, KafkaError> {
         let topic = self.options.topic(super::EVENTS);
-        let mut list = TopicPartitionList::new();
-        for (partition, offset) in (0..).zip(position) {
-            list.add_partition_offset(&topic, partition, Offset::Offset(signed(*offset)))?;
-        }
+        let list = places(&topic, (0..).zip(position.iter().copied()))?;
         let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
         let done = self.admin()?.delete_records(&list, &options).await?;
         let mut lows = position.to_vec();

@@ -84,10 +84,7 @@ impl OpenError {
 
     /// What an error means that came while opening; `seen` is what the client said last of its connections.
     pub(super) fn of(brokers: &str, error: &KafkaError, seen: Option<(Code, String)>) -> Self {
-        let (code, cause) = seen.unwrap_or_else(|| {
-            let code = error.rdkafka_error_code().unwrap_or(Code::Fail);
-            (code, error.to_string())
-        });
+        let (code, cause) = seen.unwrap_or_else(|| (code(error), error.to_string()));
         let brokers = brokers.to_owned();
         match code {
             Code::Authentication

@@ -7,8 +7,8 @@ use std::{
 };
 
 use rdkafka::{
-    Message, Offset, TopicPartitionList, config::FromClientConfigAndContext, consumer::Consumer,
-    error::KafkaError, types::RDKafkaErrorCode as Code,
+    Message, config::FromClientConfigAndContext, consumer::Consumer, error::KafkaError,
+    types::RDKafkaErrorCode as Code,
 };
 use schemas::Position;
 use tracing::{debug, error, warn};
@@ -16,7 +16,7 @@ use tracing::{debug, error, warn};
 use super::{
     Inner, SEQUENCES,
     client::{self, Context},
-    cluster::{Client, Extent, blocking, number, signed, unsigned},
+    cluster::{Client, Extent, blocking, index, places, unsigned},
     error::{code, read, read_failed},
     ledger::{Ledger, Mark},
     record::{logged, record},
@@ -55,12 +55,9 @@ impl Follower {
     }
 
     fn assign(&self, inner: &Inner) -> Result<(), KafkaError> {
-        let mut list = TopicPartitionList::new();
         let nexts: Vec<u64> = inner.view().ledgers.iter().map(|l| l.next).collect();
-        for (partition, next) in (0..).zip(nexts) {
-            list.add_partition_offset(&inner.topic, partition, Offset::Offset(signed(next)))?;
-        }
-        self.consumer.assign(&list)
+        self.consumer
+            .assign(&places(&inner.topic, (0..).zip(nexts))?)
     }
 
     /// Takes in what comes, waiting for the first of it. Returns how many records it was.
@@ -93,8 +90,7 @@ impl Follower {
         {
             let mut view = inner.view();
             for message in &taken {
-                let (partition, offset) = (message.partition(), unsigned(message.offset()));
-                let partition = usize::try_from(partition).unwrap_or(0);
+                let (partition, offset) = (index(message.partition()), unsigned(message.offset()));
                 let bytes = message.payload().unwrap_or_default();
                 let Some(ledger) = view.ledgers.get_mut(partition) else {
                     continue;
@@ -375,15 +371,4 @@ fn once(inner: &Inner, target: &Position) -> Result<(), ReadError> {
     let known = inner.view().known();
     inner.writer.intake().admission.merge(known);
     Ok(())
-}
-
-/// A list of one partition.
-pub(super) fn one(
-    topic: &str,
-    partition: usize,
-    offset: u64,
-) -> Result<TopicPartitionList, KafkaError> {
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, number(partition), Offset::Offset(signed(offset)))?;
-    Ok(list)
 }

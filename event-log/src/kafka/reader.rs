@@ -10,8 +10,8 @@ use std::{
 };
 
 use rdkafka::{
-    Message, Offset, TopicPartitionList, config::FromClientConfigAndContext, consumer::Consumer,
-    error::KafkaError, types::RDKafkaErrorCode as Code,
+    Message, config::FromClientConfigAndContext, consumer::Consumer, error::KafkaError,
+    types::RDKafkaErrorCode as Code,
 };
 use schemas::Position;
 use tokio::sync::Semaphore;
@@ -20,7 +20,7 @@ use tracing::debug;
 use super::{
     Inner,
     client::{self, Context},
-    cluster::{Client, number, signed, unsigned},
+    cluster::{Client, index, places, unsigned},
     error::{code, read, read_failed},
     record::body,
 };
@@ -151,18 +151,15 @@ impl Cursor {
     }
 
     fn go(&mut self, inner: &Inner, from: &Position) -> Result<(), KafkaError> {
-        let mut list = TopicPartitionList::new();
-        self.parts.clear();
+        let offsets = from.offsets().iter().copied();
+        let parts = offsets.clone().map(|fetched| Part {
+            fetched,
+            waiting: VecDeque::new(),
+        });
+        self.parts = parts.collect();
         self.held = 0;
-        for (partition, offset) in (0..).zip(from.offsets()) {
-            let place = Offset::Offset(signed(*offset));
-            list.add_partition_offset(&inner.topic, number(partition), place)?;
-            self.parts.push(Part {
-                fetched: *offset,
-                waiting: VecDeque::new(),
-            });
-        }
-        self.consumer.assign(&list)?;
+        self.consumer
+            .assign(&places(&inner.topic, (0..).zip(offsets))?)?;
         self.at = from.clone();
         Ok(())
     }
@@ -257,7 +254,7 @@ impl Cursor {
             match self.consumer.poll(Duration::from_millis(100)) {
                 Some(Ok(message)) => {
                     heard = Instant::now();
-                    let partition = usize::try_from(message.partition()).unwrap_or(0);
+                    let partition = index(message.partition());
                     let Some(part) = self.parts.get_mut(partition) else {
                         continue;
                     };

@@ -181,15 +181,9 @@ fn floor(cluster: &Cluster, extents: &[Extent]) -> Result<Vec<u64>, ReadError> {
 /// Where each partition is to begin. Blocks.
 fn target(inner: &Inner, retention: &Retention, extents: &[Extent]) -> Result<Vec<u64>, ReadError> {
     let cluster = &inner.cluster;
-    let since = |logged: Timestamp| -> Result<Vec<u64>, ReadError> {
-        let found = cluster.since(logged, extents.len())?;
-        let found = found.into_iter().zip(extents);
-        Ok(found
-            .map(|(offset, extent)| offset.unwrap_or(extent.high).clamp(extent.low, extent.high))
-            .collect())
-    };
+    let since = |millis: i64| cluster.since(Timestamp::from_millis(millis), extents);
     let mut target = match retention.before {
-        Some(before) => since(before)?,
+        Some(before) => cluster.since(before, extents)?,
         None => lows(extents),
     };
     if let Some(max) = retention.max_bytes {
@@ -204,16 +198,13 @@ fn target(inner: &Inner, retention: &Retention, extents: &[Extent]) -> Result<Ve
             let mut late = Timestamp::now().as_millis().max(early) + 1;
             while early < late {
                 let middle = early + (late - early) / 2;
-                if fits(&since(Timestamp::from_millis(middle))?) {
+                if fits(&since(middle)?) {
                     late = middle;
                 } else {
                     early = middle + 1;
                 }
             }
-            let (before, after) = (
-                since(Timestamp::from_millis(late - 1))?,
-                since(Timestamp::from_millis(late))?,
-            );
+            let (before, after) = (since(late - 1)?, since(late)?);
             merge(&mut target, &before);
             // of those that were logged in the same millisecond, no more than needed
             for (partition, after) in after.into_iter().enumerate() {

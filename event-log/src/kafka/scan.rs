@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use rdkafka::{
-    Message, Offset, TopicPartitionList, config::FromClientConfigAndContext, consumer::Consumer,
-    error::KafkaError, message::BorrowedMessage,
+    Message, config::FromClientConfigAndContext, consumer::Consumer, error::KafkaError,
+    message::BorrowedMessage,
 };
 
 use super::{
     client::{self, Context},
-    cluster::{Client, Cluster, number, signed, unsigned},
+    cluster::{Client, Cluster, places, unsigned},
     error::{read, read_failed},
 };
 use crate::ReadError;
@@ -36,9 +36,7 @@ pub(super) fn scan(
     config.set("enable.partition.eof", "true");
     let consumer =
         Client::from_config_and_context(&config, Context::default()).map_err(|e| failed(&e))?;
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(topic, number(partition), Offset::Offset(signed(from)))
-        .map_err(|e| failed(&e))?;
+    let list = places(topic, [(partition, from)]).map_err(|e| failed(&e))?;
     consumer.assign(&list).map_err(|e| failed(&e))?;
     let mut next = from;
     let mut heard = Instant::now();

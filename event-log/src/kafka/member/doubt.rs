@@ -9,7 +9,7 @@ use rdkafka::consumer::Consumer;
 use tracing::{debug, warn};
 
 use super::{
-    super::{follower::one, sequences},
+    super::{cluster::places, sequences},
     part::Part,
     poller::Poller,
 };
@@ -85,7 +85,7 @@ impl Poller {
             let what = "going on after what is gone";
             super::read(self.inner.cluster.brokers(), what, &e)
         };
-        let list = one(&self.inner.topic, partition, next).map_err(failed)?;
+        let list = places(&self.inner.topic, [(partition, next)]).map_err(failed)?;
         if let Err(e) = self.consumer.incremental_unassign(&list) {
             // it may be so already, from an attempt before
             warn!(partition, error = %e, "going on after what is gone");
