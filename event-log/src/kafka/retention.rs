@@ -137,15 +137,21 @@ fn lows(extents: &[Extent]) -> Vec<u64> {
     extents.iter().map(|e| e.low).collect()
 }
 
-/// How far the log reaches. Blocks.
-pub(super) fn bounds(inner: &Inner, extents: &[Extent]) -> Result<Bounds, ReadError> {
-    let mut oldest_logged = None;
+/// When the oldest record was logged, if there is one. Blocks.
+fn oldest_logged(inner: &Inner, extents: &[Extent]) -> Result<Option<Timestamp>, ReadError> {
+    let mut oldest = None;
     for (partition, extent) in (0..).zip(extents) {
         if extent.low < extent.high {
             let first = inner.sizes.first(inner, partition, extent.low)?;
-            oldest_logged = oldest_logged.into_iter().chain(first).min();
+            oldest = oldest.into_iter().chain(first).min();
         }
     }
+    Ok(oldest)
+}
+
+/// How far the log reaches. Blocks.
+pub(super) fn bounds(inner: &Inner, extents: &[Extent]) -> Result<Bounds, ReadError> {
+    let oldest_logged = oldest_logged(inner, extents)?;
     let samples = samples(inner, extents)?;
     Ok(Bounds {
         oldest: Position::from_offsets(lows(extents)),
@@ -191,8 +197,7 @@ fn target(inner: &Inner, retention: &Retention, extents: &[Extent]) -> Result<Ve
         let fits = |begins: &[u64]| size(&samples, begins, extents) <= max;
         if !fits(&target) {
             // the first millisecond from which on the rest fits: the oldest go first, in all partitions
-            let mut early = bounds(inner, extents)?
-                .oldest_logged
+            let mut early = oldest_logged(inner, extents)?
                 .unwrap_or_default()
                 .as_millis();
             let mut late = Timestamp::now().as_millis().max(early) + 1;
