@@ -185,13 +185,7 @@ impl Memory {
     pub fn append_bytes(&self, source: &SourceName, bytes: &[u8]) {
         let mut state = self.state();
         state.tick();
-        let body = match codec::decode(bytes) {
-            Ok(event) => Body::Event(event.into()),
-            Err(e) => Body::Unreadable {
-                bytes: bytes.into(),
-                reason: e.to_string(),
-            },
-        };
+        let body = Body::of(codec::decode(bytes), bytes);
         let partition = state.partition_of(source);
         state.push(partition, body, bytes.len());
         self.shared.newest.send_replace(state.newest());

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::{fmt, sync::Arc};
 
 use schemas::{Event, Position, Timestamp};
 
@@ -27,6 +27,19 @@ pub enum Body {
         /// Why they cannot be read.
         reason: String,
     },
+}
+
+impl Body {
+    /// What bytes hold that were decoded, or failed to be.
+    pub(crate) fn of(decoded: Result<Event, impl fmt::Display>, bytes: &[u8]) -> Self {
+        match decoded {
+            Ok(event) => Self::Event(event.into()),
+            Err(reason) => Self::Unreadable {
+                bytes: bytes.into(),
+                reason: reason.to_string(),
+            },
+        }
+    }
 }
 
 impl Record {

@@ -230,17 +230,10 @@ pub(super) fn record(line: &[u8], offset: u64, block_logged: Timestamp) -> Recor
             Err("the line does not begin with the time it was logged at".to_owned()),
         ),
     };
-    let body = match decoded {
-        Ok(event) => Body::Event(event.into()),
-        Err(reason) => Body::Unreadable {
-            bytes: bytes.into(),
-            reason,
-        },
-    };
     Record {
         partition: 0,
         offset,
         logged,
-        body,
+        body: Body::of(decoded, bytes),
     }
 }

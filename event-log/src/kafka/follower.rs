@@ -10,7 +10,7 @@ use rdkafka::{
     Message, config::FromClientConfigAndContext, consumer::Consumer, error::KafkaError,
     types::RDKafkaErrorCode as Code,
 };
-use schemas::Position;
+use schemas::{Position, codec::Decoder};
 use tracing::{debug, error, warn};
 
 use super::{
@@ -39,6 +39,8 @@ struct Follower {
     /// Whether it must be looked whether the partitions still are what they were.
     unsure: bool,
     looked: Instant,
+    /// Made by the first record that is kept.
+    decoder: Option<Decoder>,
 }
 
 impl Follower {
@@ -49,6 +51,7 @@ impl Follower {
             consumer: Client::from_config_and_context(&config, Context::default())?,
             unsure: false,
             looked: Instant::now(),
+            decoder: None,
         };
         follower.assign(inner)?;
         Ok(follower)
@@ -102,7 +105,7 @@ impl Follower {
                 if !ledger.absorb(offset, bytes, logged(message)) {
                     inner.metrics.echoes.inc();
                 } else if inner.follows() {
-                    let record = record(message);
+                    let record = record(self.decoder.get_or_insert_default(), message);
                     if let Some(event) = record.event() {
                         learned.push((event.source.clone(), event.epoch.clone(), event.seq));
                     }

@@ -13,7 +13,7 @@ use rdkafka::{
     Message, config::FromClientConfigAndContext, consumer::Consumer, error::KafkaError,
     types::RDKafkaErrorCode as Code,
 };
-use schemas::Position;
+use schemas::{Position, codec::Decoder};
 use tokio::sync::Semaphore;
 use tracing::debug;
 
@@ -58,6 +58,7 @@ struct Cursor {
     /// Where it stands.
     at: Position,
     parts: Vec<Part>,
+    decoder: Decoder,
     held: usize,
     used: Instant,
 }
@@ -145,6 +146,7 @@ impl Cursor {
             consumer: Client::from_config_and_context(&config, Context::default())?,
             at: Position::start(1),
             parts: Vec::new(),
+            decoder: Decoder::new(),
             held: 0,
             used: Instant::now(),
         })
@@ -194,7 +196,7 @@ impl Cursor {
                 partition,
                 offset: fetched.offset,
                 logged: fetched.logged,
-                body: body(&fetched.bytes),
+                body: body(&mut self.decoder, &fetched.bytes),
             };
             if record.event().is_none_or(|event| query.filter.wants(event)) {
                 records.push(record);

@@ -1,7 +1,7 @@
 //! From Kafka's messages to records.
 
 use rdkafka::{Message, message::BorrowedMessage};
-use schemas::{Event, Timestamp, codec};
+use schemas::{Timestamp, codec::Decoder};
 
 use super::cluster::{index, unsigned};
 use crate::{Body, Record};
@@ -12,30 +12,15 @@ pub(super) fn logged(message: &BorrowedMessage<'_>) -> Timestamp {
 }
 
 /// What a message holds.
-pub(super) fn body(bytes: &[u8]) -> Body {
-    read(codec::decode(bytes), bytes)
+pub(super) fn body(decoder: &mut Decoder, bytes: &[u8]) -> Body {
+    Body::of(decoder.decode(bytes), bytes)
 }
 
-/// What a message holds, where many follow each other.
-pub(super) fn next_body(decoder: &mut codec::Decoder, bytes: &[u8]) -> Body {
-    read(decoder.decode(bytes), bytes)
-}
-
-fn read(decoded: Result<Event, codec::DecodeError>, bytes: &[u8]) -> Body {
-    match decoded {
-        Ok(event) => Body::Event(event.into()),
-        Err(e) => Body::Unreadable {
-            bytes: bytes.into(),
-            reason: e.to_string(),
-        },
-    }
-}
-
-pub(super) fn record(message: &BorrowedMessage<'_>) -> Record {
+pub(super) fn record(decoder: &mut Decoder, message: &BorrowedMessage<'_>) -> Record {
     Record {
         partition: index(message.partition()),
         offset: unsigned(message.offset()),
         logged: logged(message),
-        body: body(message.payload().unwrap_or_default()),
+        body: body(decoder, message.payload().unwrap_or_default()),
     }
 }

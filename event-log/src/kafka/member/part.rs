@@ -1,7 +1,7 @@
 use schemas::{Timestamp, codec::Decoder};
 
 use super::super::{ledger::Ledger, sequences::Beginning};
-use crate::{Body, Record, kafka::record::next_body};
+use crate::{Body, Record, kafka::record::body};
 
 /// How far back it reads at most, to know what came before.
 const BACK: u64 = 500_000;
@@ -58,8 +58,7 @@ impl Part {
         } else {
             self.ledger.absorb(offset, bytes, logged)
         };
-        let body: Body =
-            (is_new && offset >= self.from).then(|| next_body(&mut self.decoder, bytes))?;
+        let body: Body = (is_new && offset >= self.from).then(|| body(&mut self.decoder, bytes))?;
         Some(Record {
             partition,
             offset,
