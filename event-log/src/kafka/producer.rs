@@ -175,16 +175,7 @@ impl Producer {
     }
 
     /// Hands a record over; what cannot be goes to the leftovers.
-    pub(super) fn send(&self, topic: &str, key: &[u8], payload: &[u8], sent: Box<Sent>) {
-        self.hand_over(
-            BaseRecord::with_opaque_to(topic, sent)
-                .key(key)
-                .payload(payload),
-        );
-    }
-
-    /// As [`Producer::send`], with headers.
-    pub(super) fn send_with(
+    pub(super) fn send(
         &self,
         topic: &str,
         key: &[u8],
@@ -192,16 +183,10 @@ impl Producer {
         headers: Option<OwnedHeaders>,
         sent: Box<Sent>,
     ) {
-        let record = BaseRecord::with_opaque_to(topic, sent)
+        let mut record = BaseRecord::with_opaque_to(topic, sent)
             .key(key)
             .payload(payload);
-        self.hand_over(match headers {
-            Some(headers) => record.headers(headers),
-            None => record,
-        });
-    }
-
-    fn hand_over(&self, record: BaseRecord<'_, [u8], [u8], Box<Sent>>) {
+        record.headers = headers;
         if let Err((error, record)) = self.0.send(record) {
             self.leftovers().add(Undelivered {
                 topic: record.topic.to_owned(),

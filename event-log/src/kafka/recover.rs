@@ -163,7 +163,7 @@ fn send_again(inner: &Inner, left: Vec<Undelivered>) {
             one.sent.ticket.delivered(0, newest.offset(0));
         } else {
             sent += 1;
-            producer.send_with(&one.topic, &one.key, &one.payload, one.headers, one.sent);
+            producer.send(&one.topic, &one.key, &one.payload, one.headers, one.sent);
         }
     }
     info!(found, sent, "a new producer has taken over");

@@ -227,19 +227,24 @@ impl Writer {
                 continue;
             }
             admission.keep();
-            ticket.sent();
-            let sent = Sent {
-                ticket: Arc::clone(ticket),
-                draft: receipts.len(),
-                number: self.leftovers.number(),
-            };
             producer.send(
                 &self.topic,
                 event.source.as_str().as_bytes(),
                 json,
-                Box::new(sent),
+                None,
+                Box::new(self.sent(ticket, receipts.len())),
             );
             receipts.push(receipt);
+        }
+    }
+
+    /// Counts one more record of a ticket as on its way, and gives it its place in the order of all.
+    fn sent(&self, ticket: &Arc<Ticket>, draft: usize) -> Sent {
+        ticket.sent();
+        Sent {
+            ticket: Arc::clone(ticket),
+            draft,
+            number: self.leftovers.number(),
         }
     }
 
@@ -277,14 +282,9 @@ impl Writer {
         let seal = ticket.seal();
         for (key, payload, headers) in records {
             self.open().await?;
-            ticket.sent();
-            let sent = Sent {
-                ticket: Arc::clone(&ticket),
-                draft: 0,
-                number: self.leftovers.number(),
-            };
+            let sent = Box::new(self.sent(&ticket, 0));
             let producer = Arc::clone(&self.intake().producer);
-            producer.send_with(topic, &key, &payload, Some(headers), Box::new(sent));
+            producer.send(topic, &key, &payload, Some(headers), sent);
         }
         drop(seal);
         ticket.done().await;
@@ -304,14 +304,9 @@ impl Writer {
         // while a new producer takes over it comes to the leftovers and waits there
         let ticket = Ticket::new(None, self.metrics.clone(), None);
         let _seal = ticket.seal();
-        ticket.sent();
-        let sent = Sent {
-            ticket: Arc::clone(&ticket),
-            draft: 0,
-            number: self.leftovers.number(),
-        };
+        let sent = Box::new(self.sent(&ticket, 0));
         let producer = Arc::clone(&self.intake().producer);
-        producer.send(topic, key.as_bytes(), payload, Box::new(sent));
+        producer.send(topic, key.as_bytes(), payload, None, sent);
         ticket
     }
 
