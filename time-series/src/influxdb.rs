@@ -37,6 +37,7 @@ use crate::{
     Capabilities, PartitionedStore, Point, QueryError, RangeData, RangeQuery, Selection, StateData,
     Stats, TimeSeries, WriteBatch, WriteError, Written, embedded::sink::Plan,
 };
+use catalogue::Catalogue;
 use influxql::Span;
 use past::{All, Past};
 use position::Positions;
@@ -110,24 +111,26 @@ impl Influxdb {
         Ok(position::whole(&partitions).unwrap_or(Position::start(1)))
     }
 
-    /// What both buckets know of entities; fields only if asked for.
+    /// What both buckets know of entities, of which `raw` is the catalogue of the one of raw points; fields only if asked for.
     async fn known(
         &self,
+        raw: &Catalogue,
         selection: &Selection,
         span: Span,
         with_fields: bool,
     ) -> Result<All, QueryError> {
+        let past = |bucket| Past {
+            server: &self.server,
+            bucket,
+            selection,
+            span,
+        };
         let mut all = All::new();
-        for bucket in [&self.bucket, &self.state_bucket] {
-            let catalogue = catalogue::read(&self.server, bucket, selection).await?;
-            let past = Past {
-                server: &self.server,
-                bucket,
-                selection,
-                span,
-            };
-            past.read(&catalogue, with_fields, &mut all).await?;
-        }
+        past(&self.bucket).read(raw, with_fields, &mut all).await?;
+        let silent = catalogue::read(&self.server, &self.state_bucket, selection).await?;
+        past(&self.state_bucket)
+            .read(&silent, with_fields, &mut all)
+            .await?;
         Ok(all)
     }
 }
@@ -203,13 +206,15 @@ impl TimeSeries for Influxdb {
                 plan: &plan,
             };
             series = range::read(reading, &catalogue).await?;
-        }
-        if !series.is_empty() {
-            let known = self.known(&query.selection, Span::ALL, false).await?;
-            let labels = past::labels(known);
-            for one in &mut series {
-                if let Some(labels) = labels.get(&one.key) {
-                    one.labels = Arc::clone(labels);
+            if !series.is_empty() {
+                let known = self
+                    .known(&catalogue, &query.selection, Span::ALL, false)
+                    .await?;
+                let labels = past::labels(known);
+                for one in &mut series {
+                    if let Some(labels) = labels.get(&one.key) {
+                        one.labels = Arc::clone(labels);
+                    }
                 }
             }
         }
@@ -228,7 +233,8 @@ impl TimeSeries for Influxdb {
         let _steady = self.reading().await?;
         let position = self.reflected().await?;
         let span = at.map_or(Span::ALL, |at| Span::until(at.as_millis()));
-        let known = self.known(selection, span, true).await?;
+        let raw = catalogue::read(&self.server, &self.bucket, selection).await?;
+        let known = self.known(&raw, selection, span, true).await?;
         Ok(StateData {
             position,
             entities: past::states(known),
