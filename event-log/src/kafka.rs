@@ -250,23 +250,9 @@ impl Kafka {
         &self.topics
     }
 
-    /// Claims a source for an agent, so that no other agent observes it too. An agent may claim what it has.
+    /// Claims sources for an agent, all or none, so that no other agent observes them too. An agent may claim what it has.
     ///
-    /// With `take_over` it is taken from whoever has it, as a machine does that replaces another.
-    ///
-    /// # Errors
-    /// It is another agent's, or the claims cannot be read or written.
-    pub async fn claim_source(
-        &self,
-        source: &SourceName,
-        agent: &AgentName,
-        take_over: bool,
-    ) -> Result<(), ClaimError> {
-        self.claim_sources(std::slice::from_ref(source), agent, take_over)
-            .await
-    }
-
-    /// As [`Kafka::claim_source`], for many: all or none.
+    /// With `take_over` they are taken from whoever has them, as a machine does that replaces another.
     ///
     /// # Errors
     /// One is another agent's, or the claims cannot be read or written.

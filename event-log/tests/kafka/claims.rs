@@ -1,5 +1,7 @@
 //! Who owns a source.
 
+use std::slice::from_ref;
+
 use event_log::{EventLog, kafka::ClaimError};
 use schemas::{SourceName, name::AgentName};
 
@@ -17,8 +19,12 @@ async fn a_source_belongs_to_one_agent_until_another_takes_over() {
         AgentName::new("first").unwrap(),
         AgentName::new("second").unwrap(),
     );
-    one.claim_source(&nas, &first, false).await.unwrap();
-    one.claim_source(&nas, &first, false).await.unwrap();
+    one.claim_sources(from_ref(&nas), &first, false)
+        .await
+        .unwrap();
+    one.claim_sources(from_ref(&nas), &first, false)
+        .await
+        .unwrap();
     let both = [pi.clone(), nas.clone()];
     match two.claim_sources(&both, &second, false).await {
         Err(e @ ClaimError::ClaimedBy { .. }) => {
@@ -41,7 +47,11 @@ async fn a_source_belongs_to_one_agent_until_another_takes_over() {
         one.source_owners().await.unwrap(),
         [(nas.clone(), second.clone()), (pi, second)]
     );
-    assert!(one.claim_source(&nas, &first, false).await.is_err());
+    assert!(
+        one.claim_sources(from_ref(&nas), &first, false)
+            .await
+            .is_err()
+    );
     one.close().await.unwrap();
     two.close().await.unwrap();
 }
@@ -56,8 +66,8 @@ async fn of_two_that_claim_at_once_one_wins() {
         let agents = agents.map(|name| AgentName::new(name).unwrap());
         let source = SourceName::new(format!("{source}x{round}")).unwrap();
         let (first, second) = tokio::join!(
-            one.claim_source(&source, &agents[0], false),
-            two.claim_source(&source, &agents[1], false),
+            one.claim_sources(from_ref(&source), &agents[0], false),
+            two.claim_sources(from_ref(&source), &agents[1], false),
         );
         assert!(first.is_ok() != second.is_ok(), "{first:?} {second:?}");
         let owners = one.source_owners().await.unwrap();
