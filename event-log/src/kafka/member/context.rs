@@ -11,13 +11,13 @@ use std::{
 use rdkafka::{
     ClientContext, TopicPartitionList,
     config::RDKafkaLogLevel,
-    consumer::{BaseConsumer, Consumer, ConsumerContext},
+    consumer::{BaseConsumer, ConsumerContext},
     error::{KafkaError, KafkaResult},
     types::RDKafkaRespErr,
 };
 use tracing::debug;
 
-use super::super::client::Context;
+use super::{super::client::Context, assign::Pending};
 
 /// A change that the group wants.
 pub(super) enum Change {
@@ -62,22 +62,15 @@ impl ConsumerContext for MemberContext {
         list: &mut TopicPartitionList,
     ) {
         let assigns = kind == RDKafkaRespErr::RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS;
-        if self.closes.load(Ordering::Acquire) {
-            let done = if assigns {
-                consumer.incremental_assign(list)
-            } else {
-                consumer.incremental_unassign(list)
-            };
-            if let Err(e) = done {
-                debug!(error = %e, "leaving a group");
-            }
-            return;
-        }
         let change = if assigns {
             Change::Assign(list.clone())
         } else {
             Change::Revoke(list.clone())
         };
+        if self.closes.load(Ordering::Acquire) {
+            Pending::of(change).drop_at_once(consumer);
+            return;
+        }
         self.changes
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
