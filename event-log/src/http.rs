@@ -99,13 +99,8 @@ impl Hub {
     }
 
     /// Sends a body; one that a proxy finds too large goes in halves.
-    async fn push(
-        &self,
-        events: &[Arc<Event>],
-        first: usize,
-        taken: &mut Taken,
-    ) -> Result<(), DestinationError> {
-        let mut left = vec![(first, events)];
+    async fn push(&self, events: &[Arc<Event>], taken: &mut Taken) -> Result<(), DestinationError> {
+        let mut left = vec![(0, events)];
         while let Some((first, events)) = left.pop() {
             if events.is_empty() {
                 continue;
@@ -241,7 +236,7 @@ impl Destination for Hub {
 
     async fn append(&self, events: Vec<Arc<Event>>) -> Result<Taken, DestinationError> {
         let mut taken = Taken::default();
-        self.push(&events, 0, &mut taken).await?;
+        self.push(&events, &mut taken).await?;
         taken.refused.sort_by_key(|refusal| refusal.index);
         Ok(taken)
     }

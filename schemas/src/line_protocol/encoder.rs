@@ -135,16 +135,9 @@ impl Encoder {
 
     /// Adds a text.
     pub fn text(&mut self, name: &str, value: &str) {
-        self.text_parts(name, &[value]);
-    }
-
-    /// Adds a text that is made of parts.
-    pub fn text_parts(&mut self, name: &str, parts: &[&str]) {
         self.field_name(name);
         self.buffer.push(b'"');
-        for part in parts {
-            escaped(&mut self.buffer, part.as_bytes(), b"\"\\");
-        }
+        escaped(&mut self.buffer, value.as_bytes(), b"\"\\");
         self.buffer.push(b'"');
     }
 

@@ -35,7 +35,6 @@ pub(super) struct Writer {
     order: Queue<()>,
     room: Arc<Semaphore>,
     size: u32,
-    closed: AtomicBool,
     /// Whether a lane ended because the process stops.
     ended: Arc<AtomicBool>,
     closing: watch::Sender<bool>,
@@ -73,7 +72,6 @@ impl Writer {
             order: Queue::new(()),
             room: Arc::new(Semaphore::new(options.pending_points)),
             size,
-            closed: AtomicBool::new(false),
             ended,
             closing,
             sender,
@@ -82,7 +80,7 @@ impl Writer {
 
     /// Refuses once the store is closed.
     pub(super) fn check(&self) -> Result<(), WriteError> {
-        if self.closed.load(Ordering::Acquire) {
+        if *self.closing.borrow() {
             Err(WriteError::Closed)
         } else {
             Ok(())
@@ -181,7 +179,6 @@ impl Writer {
 
     /// Takes no more, and waits until everybody has an answer.
     pub(super) async fn close(&self, patience: Duration) {
-        self.closed.store(true, Ordering::Release);
         self.closing.send_replace(true);
         drop(
             self.lanes
