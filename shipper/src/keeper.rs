@@ -41,7 +41,8 @@ pub(crate) struct Keeper {
     agent: AgentName,
     metrics: Metrics,
     committed: u64,
-    mark: Option<i64>,
+    /// When the position was last written down as a mark, in units of `mark_millis`, and where it was.
+    marked: Option<(i64, u64)>,
     mark_millis: i64,
     max_bytes: u64,
     max_age: Duration,
@@ -78,7 +79,7 @@ impl Keeper {
             agent,
             metrics,
             committed: committed.offset(0),
-            mark: None,
+            marked: None,
             mark_millis: (keep / (MARKS - 1)).max(1),
             max_bytes: options.max_bytes,
             max_age: options.max_age,
@@ -107,16 +108,31 @@ impl Keeper {
     /// Lets go what was kept long enough, and what overflows.
     pub(crate) async fn tend(&mut self, window: &mut Window) -> Result<(), SpoolError> {
         let now = Timestamp::now();
-        let mark = (now.as_millis() / self.mark_millis).rem_euclid(MARKS);
-        if self.mark != Some(mark) {
-            self.spool
-                .set_consumer_position(&mark_name(mark), &self.position())
-                .await?;
-            self.mark = Some(mark);
-        }
+        self.mark(now).await?;
         self.trim(now).await?;
         self.drop_old(window, now).await?;
         self.drop_overflow(window).await
+    }
+
+    /// Writes the position down under the name whose turn it is. Names whose turn passed meanwhile (the machine slept, or
+    /// was slow) get the position of before: it was not passed when their turn began.
+    async fn mark(&mut self, now: Timestamp) -> Result<(), SpoolError> {
+        let turn = now.as_millis().div_euclid(self.mark_millis);
+        if let Some((last, before)) = self.marked {
+            if last == turn {
+                return Ok(());
+            }
+            let before = Position::from_offsets(vec![before]);
+            for passed in (last + 1).max(turn - MARKS + 1)..turn {
+                let name = mark_name(passed.rem_euclid(MARKS));
+                self.spool.set_consumer_position(&name, &before).await?;
+            }
+        }
+        self.spool
+            .set_consumer_position(&mark_name(turn.rem_euclid(MARKS)), &self.position())
+            .await?;
+        self.marked = Some((turn, self.committed));
+        Ok(())
     }
 
     fn position(&self) -> Position {
@@ -250,5 +266,80 @@ impl Keeper {
             warn!(reason, "shipped events were dropped from the spool");
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use event_log::{Memory, Urgency};
+    use schemas::{
+        Draft, Entity, EventType, FieldValue, Fields, SourceName,
+        name::{EntityId, EntityType, SourceKind},
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_keeper_that_looks_seldom_leaves_no_mark_behind() {
+        let spool: Arc<dyn EventLog> = Arc::new(Memory::new(1));
+        let drafts = (0..10).map(draft).collect();
+        spool.append(drafts, Urgency::Soon).await.unwrap();
+        let options = Options {
+            keep: Duration::from_millis(48),
+            ..Options::default()
+        };
+        let agent = AgentName::new("nas").unwrap();
+        let metrics = Metrics::default();
+        let mut keeper = Keeper::open(Arc::clone(&spool), agent, metrics, &options)
+            .await
+            .unwrap();
+        let start = Timestamp::now();
+        // 15 turns at a time: alone they would meet only 5 of the 25 names, for ever
+        let pace = keeper.mark_millis * 15;
+        for (look, committed) in (0..).zip(1..=4) {
+            keeper.committed = committed;
+            keeper.mark(start.plus_millis(pace * look)).await.unwrap();
+        }
+        // what is kept is what was shipped in the time before: the oldest mark is of the look 30 turns ago
+        let marks = keeper.marks().await;
+        assert_eq!(marks.iter().min(), Some(&2), "{marks:?}");
+        assert_eq!(marks.iter().max(), Some(&4), "{marks:?}");
+        // after a sleep of days the last look of before holds, not what is shipped only now
+        keeper.committed = 9;
+        keeper.mark(start.plus_millis(pace * 1000)).await.unwrap();
+        let marks = keeper.marks().await;
+        assert_eq!(marks.iter().min(), Some(&4), "{marks:?}");
+        // a clock that is set back does not let anything go
+        keeper.mark(start).await.unwrap();
+        assert_eq!(keeper.marks().await.iter().min(), Some(&4));
+    }
+
+    fn draft(number: i64) -> Draft {
+        let mut fields = Fields::new();
+        fields.set("number", FieldValue::I64(number));
+        Draft {
+            source: SourceName::new("a").unwrap(),
+            kind: SourceKind::new("test").unwrap(),
+            agent: None,
+            event_type: EventType::Sample,
+            time: Timestamp::now(),
+            entity: Entity::new(
+                EntityType::new("thing").unwrap(),
+                EntityId::new("one").unwrap(),
+            ),
+            fields,
+            identity: None,
+        }
+    }
+
+    impl Keeper {
+        async fn marks(&self) -> Vec<u64> {
+            let mut marks = Vec::new();
+            for mark in 0..MARKS {
+                let position = self.spool.consumer_position(&mark_name(mark)).await;
+                marks.push(position.unwrap().unwrap().offset(0));
+            }
+            marks
+        }
     }
 }
