@@ -6,7 +6,7 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::Result;
@@ -45,6 +45,8 @@ pub const EPOCH: &str = "pusher-1";
 /// The entity type of every event.
 pub const TYPE: &str = "probe";
 
+/// Longer than anything is broken on purpose.
+const PATIENCE: Duration = Duration::from_mins(3);
 const BATCH: u64 = 50;
 const ENTITIES: u64 = 7;
 
@@ -165,7 +167,7 @@ impl Pusher {
                 })
             })
             .collect();
-        let mut attempt = 0;
+        let end = Instant::now() + PATIENCE;
         loop {
             let sent = self
                 .http
@@ -174,9 +176,13 @@ impl Pusher {
                 .json(&body)
                 .send()
                 .await;
-            if let Ok(answer) = sent
-                && answer.status().is_success()
-                && let Ok(taken) = answer.json::<Value>().await
+            let (status, answer) = match sent {
+                Ok(answer) => (answer.status().as_u16(), answer.text().await),
+                Err(e) => (0, Err(e)),
+            };
+            if (200..300).contains(&status)
+                && let Ok(answer) = &answer
+                && let Ok(taken) = serde_json::from_str::<Value>(answer)
             {
                 let count = |name: &str| taken[name].as_u64().unwrap_or(0);
                 anyhow::ensure!(
@@ -190,8 +196,11 @@ impl Pusher {
                 return Ok(());
             }
             self.retries.fetch_add(1, Ordering::Relaxed);
-            attempt += 1;
-            anyhow::ensure!(attempt < 3000, "no acknowledgement after {attempt} tries");
+            anyhow::ensure!(
+                Instant::now() < end,
+                "no acknowledgement for {} within {PATIENCE:?}; the last answer was {status} {answer:?}",
+                self.source
+            );
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }

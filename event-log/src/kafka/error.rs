@@ -194,6 +194,7 @@ pub(super) fn words(error: &KafkaError) -> String {
         Code::UnknownMemberId | Code::IllegalGeneration | Code::RebalanceInProgress => {
             "the group has members: stop its workers first"
         }
+        Code::Unknown => "the broker failed inside itself, its log tells why",
         _ => return error.to_string(),
     };
     format!("{error}: {fix}")
