@@ -32,6 +32,14 @@ impl Homelab {
     /// # Errors
     /// Never: the names are valid; the type keeps callers free of `unwrap`.
     pub fn new(entities: usize, seed: u64) -> anyhow::Result<Self> {
+        Self::of("bench.docker", entities, seed)
+    }
+
+    /// A homelab under the name of a source.
+    ///
+    /// # Errors
+    /// The name is not one.
+    pub fn of(source: &str, entities: usize, seed: u64) -> anyhow::Result<Self> {
         let mut random = StdRng::seed_from_u64(seed);
         let walks = (0..entities)
             .map(|n| {
@@ -52,7 +60,7 @@ impl Homelab {
             })
             .collect::<anyhow::Result<_>>()?;
         Ok(Self {
-            source: SourceName::new("bench.docker")?,
+            source: SourceName::new(source)?,
             kind: SourceKind::new("docker")?,
             agent: AgentName::new("bench")?,
             random,

@@ -69,6 +69,9 @@ impl Broker<'_> {
             ("transaction.state.log.min.isr", &both),
             ("group.initial.rebalance.delay.ms", "0"),
             ("group.min.session.timeout.ms", "1000"),
+            // one that was killed comes back when it is known to be gone
+            ("broker.session.timeout.ms", "4000"),
+            ("broker.heartbeat.interval.ms", "500"),
         ]
         .map(|(key, value)| (key.to_owned(), value.to_owned()))
         .into();

@@ -45,6 +45,8 @@ pub struct Counts {
     pub dropped: u64,
     /// Appends that failed and were repeated.
     pub retries: u64,
+    /// Requests that the client sent to a broker again.
+    pub resent: u64,
     /// Times that the destination had lost events.
     pub rewinds: u64,
 }
@@ -146,6 +148,7 @@ pub fn counts(directory: &Path) -> Result<Counts> {
         sum.refused += one.refused;
         sum.dropped += one.dropped;
         sum.retries += one.retries;
+        sum.resent += one.resent;
         sum.rewinds += one.rewinds;
     }
     Ok(sum)

@@ -31,12 +31,13 @@ const TAKE: usize = 512;
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How much is fetched ahead, in KiB.
 const MEMORY: usize = 2048;
-/// How often the beginnings of the partitions are looked up.
+/// How often it is looked where the partitions begin, and whether they still are what they were: the client does not notice
+/// each time that they were cut and have grown past their old end.
 const LOOK: Duration = Duration::from_mins(1);
 
 struct Follower {
     consumer: Client,
-    /// Whether it must be looked whether the partitions still are what they were.
+    /// Whether partitions may be other ones than they were, or the client has stopped to read one.
     unsure: bool,
     looked: Instant,
     /// Made by the first record that is kept.
@@ -68,17 +69,18 @@ impl Follower {
         self.look_after(inner)?;
         let mut taken = Vec::new();
         let mut wait = wait;
-        while taken.len() < TAKE {
+        for _ in 0..TAKE {
             match self.consumer.poll(wait) {
                 Some(Ok(message)) => taken.push(message),
                 Some(Err(e)) => {
                     match code(&e) {
-                        Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => {
-                            self.unsure = true;
-                        }
+                        Code::AutoOffsetReset
+                        | Code::OffsetOutOfRange
+                        | Code::LogTruncation
+                        // they may come back with less
+                        | Code::AllBrokersDown => self.unsure = true,
                         _ => debug!(error = %e, "following the event log"),
                     }
-                    break;
                 }
                 None => break,
             }
@@ -129,24 +131,34 @@ impl Follower {
         if inner.doubt.swap(false, Ordering::AcqRel) {
             self.unsure = true;
         }
-        if !self.unsure {
+        if !self.unsure && self.looked.elapsed() < LOOK {
             return Ok(());
         }
-        mend(inner)?;
-        self.assign(inner)
-            .map_err(|e| read(inner.cluster.brokers(), "following", &e))?;
+        self.looked = Instant::now();
+        let changed = match mend(inner) {
+            Err(e) if !self.unsure => {
+                debug!(error = %e, "whether the partitions still are what they were is not known");
+                false
+            }
+            mended => mended?,
+        };
+        if changed || self.unsure {
+            self.assign(inner)
+                .map_err(|e| read(inner.cluster.brokers(), "following", &e))?;
+        }
         self.unsure = false;
         Ok(())
     }
 }
 
-/// Begins partitions anew that were cut short or made anew, and goes over what was trimmed. Blocks.
-fn mend(inner: &Inner) -> Result<(), ReadError> {
+/// Begins partitions anew that were cut short or made anew, and goes over what was trimmed. Returns whether there were any.
+/// Blocks.
+fn mend(inner: &Inner) -> Result<bool, ReadError> {
     // what is known is taken first: what is appended meanwhile only moves the ends on
     let marks: Vec<Mark> = inner.view().ledgers.iter().map(Ledger::mark).collect();
     let newest = inner.newest.borrow().clone();
     let extents = inner.extents()?;
-    let mut cut = Vec::new();
+    let (mut cut, mut skipped) = (Vec::new(), false);
     for (partition, (mark, extent)) in (0..).zip(marks.into_iter().zip(&extents)) {
         let next = mark.next;
         let is_shorter = extent.high < newest.offset(partition);
@@ -166,11 +178,12 @@ fn mend(inner: &Inner) -> Result<(), ReadError> {
             }
             view.ring.reset(partition, extent.low);
             drop(view);
+            skipped = true;
             advance(&inner.reached, std::iter::once((partition, extent.low)));
         }
     }
     if cut.is_empty() {
-        return Ok(());
+        return Ok(skipped);
     }
     error!(
         partitions = ?cut,
@@ -205,7 +218,7 @@ fn mend(inner: &Inner) -> Result<(), ReadError> {
     let high = |partition: usize| extents.get(partition).map_or(0, |e| e.high);
     inner.reached.send_modify(|position| back(position, &next));
     inner.newest.send_modify(|position| back(position, &high));
-    Ok(())
+    Ok(true)
 }
 
 /// Starts the thread that follows until the log is closed.
@@ -241,14 +254,6 @@ fn follow(inner: &Inner) {
         }
         save(inner, false);
         inner.readers.tidy();
-        if let Some(follower) = &mut follower
-            && follower.looked.elapsed() > LOOK
-        {
-            follower.looked = Instant::now();
-            if let Err(e) = inner.extents() {
-                debug!(error = %e, "the ends of the partitions are not known");
-            }
-        }
     }
 }
 

@@ -15,7 +15,8 @@ pub struct Metrics {
     pub(super) refused: Counter,
     pub(super) append_seconds: Histogram,
     pub(super) in_flight: Gauge,
-    pub(super) retries: Counter,
+    /// Requests that the producer sent to a broker again.
+    pub retries: Counter,
     pub(super) recoveries: Counter,
     pub(super) echoes: Counter,
     pub(super) trimmed: Counter,

@@ -10,7 +10,9 @@ use event_log::{AppendError, Delivery, EventLog, Fleet, Outcome, Urgency};
 use test_servers::KafkaOptions;
 use tokio::task::JoinSet;
 
-use super::kit::{append, draft, identified, open, options, read_all, value};
+use super::kit::{
+    append, draft, encoded, identified, open, options, produce, read_all, topic, value,
+};
 
 /// Nothing that was acknowledged is lost or there twice, appends that waited are answered afterwards, and members go on.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -196,4 +198,75 @@ async fn closing_without_a_broker_ends_and_says_that_not_all_is_durable() {
     let (appended, closed) = tokio::join!(waiting, closing);
     assert!(matches!(appended, Err(AppendError::Closed)), "{appended:?}");
     assert!(closed.expect("it ends").is_err());
+}
+
+/// As above, but before anybody looks the log has grown past the end that it had: only the records themselves tell.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_power_cut_took_is_noticed_though_the_log_is_longer_again() {
+    let mut server = test_servers::Kafka::start(&KafkaOptions::default()).unwrap();
+    let mut options = options(server.brokers(), 1);
+    // what the member does about it, not what its group does
+    options.session = Duration::from_mins(5);
+    let drafts = |seqs: std::ops::RangeInclusive<u64>| -> Vec<_> {
+        seqs.map(|seq| identified("nas1", "e1", seq)).collect()
+    };
+    let first = open(&options).await;
+    append(&first, drafts(1..=50)).await;
+    first.close().await.unwrap();
+    server.kill(0).unwrap();
+    let kept = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
+    copy(&server.data(0), kept[0].path());
+    // what it will hold afterwards: each start is another term of its leader, as after a real cut
+    for _ in 0..2 {
+        server.restart(0).unwrap();
+        server.kill(0).unwrap();
+    }
+    server.restart(0).unwrap();
+    let others: Vec<Vec<u8>> = (1..=120).map(|seq| encoded("pi", "e2", seq)).collect();
+    let others: Vec<(&str, &[u8])> = others.iter().map(|o| ("pi", o.as_slice())).collect();
+    produce(&options, &others);
+    server.kill(0).unwrap();
+    copy(&server.data(0), kept[1].path());
+    replace(&server.data(0), kept[0].path());
+    server.restart(0).unwrap();
+
+    let log = open(&options).await;
+    append(&log, drafts(51..=100)).await;
+    let mut member = log.join("ingest").await.unwrap();
+    let mut seen = Vec::new();
+    let end = Instant::now() + Duration::from_secs(30);
+    while seen.len() < 100 {
+        assert!(Instant::now() < end, "{} came", seen.len());
+        take(&mut *member, &mut seen).await;
+    }
+    server.kill(0).unwrap();
+    let partition = format!("{}-0", topic(&options));
+    replace(
+        &server.data(0).join(&partition),
+        &kept[1].path().join(&partition),
+    );
+    for _ in 0..3 {
+        server.restart(0).unwrap();
+        server.kill(0).unwrap();
+    }
+    server.restart(0).unwrap();
+
+    let (mut gap, mut came) = (None, 0);
+    let end = Instant::now() + Duration::from_mins(1);
+    while came < 170 {
+        assert!(Instant::now() < end, "lost {gap:?}, {came} came");
+        match member.next().await.unwrap() {
+            Delivery::Lost { from, to, .. } => gap = Some((from, to)),
+            Delivery::Records { records, .. } => came += records.len(),
+            Delivery::Idle => {}
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(gap, Some((100, 0)));
+    let again = append(&log, drafts(41..=100)).await;
+    let new = again.iter().filter(|o| **o == Outcome::Appended).count();
+    assert_eq!(new, 50, "what was cut is taken when it comes again");
+    assert_eq!(read_all(&log).await.len(), 220);
+    member.leave().await.unwrap();
+    log.close().await.unwrap();
 }

@@ -37,13 +37,18 @@ async fn main() -> Result<()> {
     let spool: Arc<dyn EventLog> = Arc::new(Embedded::open(&spool, embedded::Options::default())?);
     let supervisor = Supervisor::new();
     let metrics = shipper::Metrics::default();
-    supervisor.spawn("count", count(orders.directory.clone(), metrics.clone()));
+    let kafka = kafka::Metrics::default();
+    supervisor.spawn(
+        "count",
+        count(orders.directory.clone(), metrics.clone(), kafka.clone()),
+    );
     supervisor.spawn_transient(
         "connect",
         connect(
             orders.clone(),
             Arc::clone(&spool),
             metrics,
+            kafka,
             supervisor.clone(),
         ),
     );
@@ -57,6 +62,7 @@ async fn connect(
     orders: Orders,
     spool: Arc<dyn EventLog>,
     metrics: shipper::Metrics,
+    kafka: kafka::Metrics,
     supervisor: Supervisor,
 ) {
     let options = kafka::Options {
@@ -66,6 +72,7 @@ async fn connect(
         replication: orders.replication,
         client_id: orders.name.clone(),
         follow: false,
+        metrics: kafka,
         ..kafka::Options::default()
     };
     let log: Arc<dyn EventLog> = loop {
@@ -93,7 +100,11 @@ async fn connect(
     ));
 }
 
-async fn count(directory: std::path::PathBuf, metrics: shipper::Metrics) -> Result<()> {
+async fn count(
+    directory: std::path::PathBuf,
+    metrics: shipper::Metrics,
+    kafka: kafka::Metrics,
+) -> Result<()> {
     loop {
         agent::put_counts(
             &directory,
@@ -103,6 +114,7 @@ async fn count(directory: std::path::PathBuf, metrics: shipper::Metrics) -> Resu
                 refused: metrics.refused.get(),
                 dropped: metrics.dropped.get(),
                 retries: metrics.retries.get(),
+                resent: kafka.retries.get(),
                 rewinds: metrics.rewinds.get(),
             },
         )?;

@@ -116,6 +116,7 @@ impl Lab {
                     refused: sum.refused + one.refused,
                     dropped: sum.dropped + one.dropped,
                     retries: sum.retries + one.retries,
+                    resent: sum.resent + one.resent,
                     rewinds: sum.rewinds + one.rewinds,
                 })
             })

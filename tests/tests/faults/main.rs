@@ -22,8 +22,10 @@ use crate::{lab::Lab, plan::Plan, setting::Setting};
 /// How soon a fresh event is in the store when nothing is broken.
 const FRESH: Duration = Duration::from_secs(5);
 const FRESH_EVENTS: u64 = 3;
-/// Records that stand in Kafka more than once, and connections that were made again: fewer, and nothing was put to the test.
+/// Records that stand in Kafka more than once, what was sent again, and connections that were made again: fewer, and nothing was
+/// put to the test.
 const LEAST_DUPLICATES: u64 = 10;
+const LEAST_RETRIES: u64 = 10;
 const LEAST_RECONNECTIONS: u64 = 100;
 
 #[test]
@@ -100,6 +102,12 @@ fn every_event_is_in_the_log_and_in_the_store_exactly_once_whatever_breaks() -> 
         logged.duplicates() >= LEAST_DUPLICATES,
         "only {} duplicates were on the wire",
         logged.duplicates()
+    );
+    ensure!(
+        counts.retries + counts.resent >= LEAST_RETRIES,
+        "only {} appends and {} requests were sent again",
+        counts.retries,
+        counts.resent
     );
     let again = lab.connections() - connections;
     println!("{again} connections were made again");

@@ -1,7 +1,7 @@
-//! Partitions of which the client says that what was to be read next is not there.
+//! Partitions of which it is not known whether they still are what they were, and what was to be read next is there.
 
 use std::{
-    collections::BTreeSet,
+    collections::VecDeque,
     time::{Duration, Instant},
 };
 
@@ -19,18 +19,60 @@ use crate::ReadError;
 const AGAIN: Duration = Duration::from_millis(500);
 /// How long the ends of a partition are waited for.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How often it is looked without an occasion: the client does not notice each time that a partition was cut and has grown past
+/// its old end.
+const LOOK: Duration = Duration::from_mins(1);
 
-/// The client reads none of them until it is settled where they go on.
-#[derive(Default)]
 pub(super) struct Doubt {
-    partitions: BTreeSet<usize>,
+    partitions: VecDeque<usize>,
     again: Option<Instant>,
+    looked: Instant,
+}
+
+impl Default for Doubt {
+    fn default() -> Self {
+        Self {
+            partitions: VecDeque::new(),
+            again: None,
+            looked: Instant::now(),
+        }
+    }
+}
+
+impl Doubt {
+    fn add(&mut self, partition: usize) {
+        if !self.partitions.contains(&partition) {
+            self.partitions.push_back(partition);
+        }
+    }
 }
 
 impl Poller {
-    /// What is to be read next is gone from some partition: the client does not say from which.
+    /// What is to be read next may be gone from some partition: the client does not say from which.
     pub(super) fn begin_to_doubt(&mut self) {
-        self.doubt.partitions.extend(self.parts.keys());
+        for partition in self.parts.keys() {
+            self.doubt.add(*partition);
+        }
+    }
+
+    /// Looks now and then whether partitions still are what they were.
+    pub(super) fn look_for_doubt(&mut self) {
+        if self.doubt.looked.elapsed() < LOOK {
+            return;
+        }
+        self.doubt.looked = Instant::now();
+        let partitions: Vec<usize> = self.parts.keys().copied().collect();
+        let extents = self.inner.extents_of(&partitions, PATIENCE);
+        for ((partition, part), extent) in self.parts.iter().zip(extents) {
+            let mark = part.ledger.mark();
+            let is_it = extent
+                .and_then(|extent| sequences::is_of(&self.inner.cluster, *partition, mark, extent));
+            match is_it {
+                Ok(true) => {}
+                Ok(false) => self.doubt.add(*partition),
+                Err(e) => debug!(partition, error = %e, "whether it is what it was is not known"),
+            }
+        }
     }
 
     /// Finds out what was lost, and goes on after it; what cannot be found out now is tried again later.
@@ -40,13 +82,15 @@ impl Poller {
         if self.doubt.partitions.is_empty() || waits || self.pending.is_some() {
             return;
         }
-        for partition in std::mem::take(&mut self.doubt.partitions) {
+        while let Some(partition) = self.doubt.partitions.pop_front() {
             if !self.parts.contains_key(&partition) {
                 continue;
             }
             if let Err(e) = self.settle(partition) {
                 debug!(partition, error = %e, "where it goes on is not known yet, will try again");
-                self.doubt.partitions.insert(partition);
+                // after the others, and not at once: to wait for each one would take too long where no broker answers
+                self.doubt.partitions.push_back(partition);
+                break;
             }
         }
         self.doubt.again = Some(Instant::now() + AGAIN);

@@ -137,6 +137,7 @@ impl Poller {
 
     fn turn(&mut self) {
         self.work_on_changes();
+        self.look_for_doubt();
         self.settle_doubt();
         self.pause_and_resume();
         if self.told.elapsed() >= TELL {
@@ -210,9 +211,11 @@ impl Poller {
 
     fn trouble(&mut self, e: &KafkaError) {
         match code(e) {
-            Code::AutoOffsetReset | Code::OffsetOutOfRange | Code::LogTruncation => {
-                self.begin_to_doubt();
-            }
+            Code::AutoOffsetReset
+            | Code::OffsetOutOfRange
+            | Code::LogTruncation
+            // they may come back with less
+            | Code::AllBrokersDown => self.begin_to_doubt(),
             Code::GroupAuthorizationFailed
             | Code::TopicAuthorizationFailed
             | Code::Authentication

@@ -5,20 +5,39 @@ use test_servers::Influxdb;
 
 use crate::servers::{Servers, TOPICS};
 
+/// What a worker reads, writes and shows.
+pub(crate) struct Worker<'a> {
+    pub(crate) topics: &'a str,
+    pub(crate) partitions: usize,
+    pub(crate) group: &'a str,
+    pub(crate) bucket: &'a str,
+    /// Port of its metrics.
+    pub(crate) port: u16,
+}
+
 /// The command of `homelog ingest` into a bucket.
 pub(crate) fn homelog(
     servers: &Servers,
     binary: &Path,
-    bucket: &str,
-    round: u32,
+    worker: &Worker<'_>,
 ) -> Result<Vec<String>> {
-    let file = servers.directory.path().join(format!("{bucket}.toml"));
+    let Worker {
+        topics,
+        partitions,
+        group,
+        bucket,
+        port,
+    } = worker;
+    let file = servers
+        .directory
+        .path()
+        .join(format!("{bucket}-{port}.toml"));
     std::fs::write(
         &file,
         format!(
-            "[log]\nkind = \"kafka\"\nbrokers = \"{}\"\ntopics = \"{TOPICS}\"\npartitions = 1\n\
+            "[log]\nkind = \"kafka\"\nbrokers = \"{}\"\ntopics = \"{topics}\"\npartitions = {partitions}\n\
              [store]\nkind = \"influxdb\"\nurl = \"{}\"\norg = \"{}\"\nbucket = \"{bucket}\"\ntoken = \"{}\"\n\
-             [ingest]\ngroup = \"ingest-{round}\"\n",
+             [ingest]\ngroup = \"{group}\"\nlisten = \"127.0.0.1:{port}\"\n",
             servers.kafka.brokers(),
             servers.influxdb.url(),
             Influxdb::ORG,

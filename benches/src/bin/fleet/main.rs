@@ -1,21 +1,31 @@
-//! `homelog ingest` beside Telegraf (`kafka_consumer` → `influxdb_v2`): the same topic, the same messages, the same InfluxDB, the
-//! same machine, one run; then what producing from the spool costs.
+//! What a fleet on Kafka and InfluxDB costs: `peers` catches up on a topic beside Telegraf (`kafka_consumer` → `influxdb_v2`) with
+//! the same messages and the same `InfluxDB`, then ships a spool; `sustained` keeps up with a steady stream.
 
 mod configs;
 mod measured;
 mod servers;
 mod spool;
+mod sustained;
 
 use std::{path::PathBuf, time::Duration};
 
 use anyhow::Result;
-use clap::Parser;
+use clap::{Args, Parser};
+use test_servers::free_port;
 
-use crate::{measured::Measured, servers::Servers};
+use crate::{configs::Worker, measured::Measured, servers::Servers};
 
-/// Measures Homelog's ingest and Telegraf side by side.
+/// Measures Homelog on Kafka and InfluxDB.
 #[derive(Parser)]
-struct Args {
+enum Command {
+    /// Catches up on a topic, beside Telegraf
+    Peers(Peers),
+    /// Keeps up with a steady stream
+    Sustained(sustained::Options),
+}
+
+#[derive(Args)]
+struct Peers {
     /// Events in the topic
     #[arg(long, default_value_t = 500_000)]
     events: u64,
@@ -37,7 +47,13 @@ struct Args {
 const PATIENCE: Duration = Duration::from_mins(15);
 
 fn main() -> Result<()> {
-    let args = Args::parse();
+    match Command::parse() {
+        Command::Peers(args) => peers(&args),
+        Command::Sustained(options) => sustained::measure(&options),
+    }
+}
+
+fn peers(args: &Peers) -> Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     let servers = Servers::start()?;
     let took = runtime.block_on(servers.fill(args.events))?;
@@ -49,7 +65,17 @@ fn main() -> Result<()> {
     for round in 1..=args.rounds {
         let bucket = format!("homelog{round}");
         let run = runtime.block_on(servers.run(
-            &configs::homelog(&servers, &args.homelog, &bucket, round)?,
+            &configs::homelog(
+                &servers,
+                &args.homelog,
+                &Worker {
+                    topics: servers::TOPICS,
+                    partitions: 1,
+                    group: &format!("ingest-{round}"),
+                    bucket: &bucket,
+                    port: free_port()?,
+                },
+            )?,
             &bucket,
             args.events,
             PATIENCE,

@@ -119,7 +119,8 @@ impl Servers {
             .build()?)
     }
 
-    async fn points(&self, bucket: &str) -> Result<u64> {
+    /// How many points of containers a bucket has.
+    pub(crate) async fn points(&self, bucket: &str) -> Result<u64> {
         let answer: Value = Self::http()?
             .get(format!("{}/query", self.influxdb.url()))
             .query(&[
