@@ -340,7 +340,7 @@ impl PartitionedStore for Influxdb {
         let _steady = self.writing().await?;
         let mut turn = self.positions.queue(partition);
         let refused = self.writer.put(points, false).await?;
-        if !turn.come().await {
+        if !turn.come(next).await {
             self.writer.check()?;
             return Err(WriteError::Unavailable {
                 server: self.server.name().to_owned(),
@@ -351,17 +351,8 @@ impl PartitionedStore for Influxdb {
         if self.positions.stored(partition).is_none() {
             self.partitions().await.map_err(as_write)?;
         }
-        if self
-            .positions
-            .stored(partition)
-            .is_none_or(|stored| stored < next)
-        {
-            let mut sender = self.writer.sender();
-            self.positions
-                .write(&mut sender, &self.state_bucket, &[(partition, next)])
-                .await?;
-        }
-        turn.finish();
+        let mut sender = self.writer.sender();
+        turn.commit(&mut sender, &self.state_bucket, next).await?;
         Ok(Written { refused })
     }
 

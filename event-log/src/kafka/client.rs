@@ -119,7 +119,8 @@ pub(super) fn consumer(options: &Options, memory: usize) -> ClientConfig {
         .set("isolation.level", "read_uncommitted")
         .set("queued.min.messages", "2000")
         .set("queued.max.messages.kbytes", memory.to_string())
-        .set("fetch.message.max.bytes", "1048576")
+        // compressed: what it becomes is many times as much
+        .set("fetch.message.max.bytes", "262144")
         .set("fetch.queue.backoff.ms", "5")
         .set("fetch.error.backoff.ms", "100")
         .set("fetch.wait.max.ms", "100");

@@ -71,6 +71,8 @@ impl Follower {
         let mut wait = wait;
         for _ in 0..TAKE {
             match self.consumer.poll(wait) {
+                // it may be of another log than what was before it: it comes again when that is known
+                Some(Ok(_)) if self.unsure => {}
                 Some(Ok(message)) => taken.push(message),
                 Some(Err(e)) => {
                     match code(&e) {

@@ -92,6 +92,8 @@ pub(super) struct Lane {
     /// How long the store asks to be left alone.
     rest: Option<Duration>,
     pub(super) paused: bool,
+    /// Since when it holds more than its share.
+    pub(super) over_since: Option<Instant>,
     tools: Tools,
 }
 
@@ -115,6 +117,7 @@ impl Lane {
             sent: 0,
             rest: None,
             paused: false,
+            over_since: None,
             tools: tools.clone(),
         }
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use event_log::{Member, ReadError};
-use tokio::time::{Duration, Instant};
+use tokio::time::{Duration, Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -18,6 +18,8 @@ use crate::{health::Teller, patience::Patience};
 
 /// How often lags are shown.
 const SHOW_EVERY: Duration = Duration::from_secs(1);
+/// How long a partition that is ahead of the store may keep the others waiting. To pause one costs what was fetched of it.
+const HOLD: Duration = Duration::from_millis(500);
 
 /// One worker.
 pub(super) struct Worker {
@@ -83,7 +85,7 @@ impl Worker {
             for lane in self.lanes.values_mut() {
                 lane.advance();
             }
-            self.balance(member.as_mut());
+            let hold_until = self.balance(member.as_mut());
             if self.shown.is_none_or(|at| at.elapsed() >= SHOW_EVERY) {
                 self.shown = Some(Instant::now());
                 self.lags.show(&self.lanes, &self.tools);
@@ -101,7 +103,8 @@ impl Worker {
                 (partition, step) = next_step(&mut self.lanes) => {
                     self.settle(member.as_mut(), partition, step);
                 }
-                delivery = member.next() => {
+                () = sleep_until(hold_until.unwrap_or_else(Instant::now)), if hold_until.is_some() => {}
+                delivery = member.next(), if hold_until.is_none() => {
                     let handled = match delivery {
                         Ok(delivery) => tokio::select! {
                             biased;
@@ -134,18 +137,33 @@ impl Worker {
         }
     }
 
-    /// Pauses what is ahead of the store, and goes on where it has caught up.
-    fn balance(&mut self, member: &mut dyn Member) {
+    /// Where a partition is ahead of the store nothing more is read for a moment; one that stays ahead is paused, so that the
+    /// others go on. Returns until when nothing is to be read.
+    fn balance(&mut self, member: &mut dyn Member) -> Option<Instant> {
         let share = self.tools.services.options.backlog_bytes / self.lanes.len().max(1);
+        let mut hold_until: Option<Instant> = None;
         for (partition, lane) in &mut self.lanes {
-            if !lane.paused && lane.held() > share {
+            if lane.paused {
+                if lane.held() <= share / 2 {
+                    lane.paused = false;
+                    member.resume(*partition);
+                }
+                continue;
+            }
+            if lane.held() <= share {
+                lane.over_since = None;
+                continue;
+            }
+            let end = *lane.over_since.get_or_insert_with(Instant::now) + HOLD;
+            if end <= Instant::now() {
+                lane.over_since = None;
                 lane.paused = true;
                 member.pause(*partition);
-            } else if lane.paused && lane.held() <= share / 2 {
-                lane.paused = false;
-                member.resume(*partition);
+            } else {
+                hold_until = Some(hold_until.map_or(end, |known| known.min(end)));
             }
         }
+        hold_until
     }
 
     /// Waits a bounded time for what is with the store, tells the group how far it is, and lets the partitions go.

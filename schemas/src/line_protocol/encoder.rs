@@ -1,6 +1,5 @@
 use serde::Serialize;
 
-use super::{SPECIAL_IN_MEASUREMENT, SPECIAL_IN_NAME};
 use crate::FieldValue;
 
 /// Why a line was not written.
@@ -81,15 +80,15 @@ impl Encoder {
         self.buffer.truncate(self.start);
         self.fields = 0;
         self.wrong = measurement.starts_with('#').then_some(Unwritable::Comment);
-        self.name(measurement, SPECIAL_IN_MEASUREMENT);
+        self.name(measurement, IN_MEASUREMENT);
     }
 
     /// Adds a tag. InfluxDB is fastest when they come in the order of their names.
     pub fn tag(&mut self, name: &str, value: &str) {
         self.buffer.push(b',');
-        self.name(name, SPECIAL_IN_NAME);
+        self.name(name, IN_NAME);
         self.buffer.push(b'=');
-        self.name(value, SPECIAL_IN_NAME);
+        self.name(value, IN_NAME);
     }
 
     /// Adds a field of any type; an integer above `i64::MAX` with the suffix `u`, which not every server takes.
@@ -137,7 +136,7 @@ impl Encoder {
     pub fn text(&mut self, name: &str, value: &str) {
         self.field_name(name);
         self.buffer.push(b'"');
-        escaped(&mut self.buffer, value.as_bytes(), b"\"\\");
+        escaped(&mut self.buffer, value.as_bytes(), IN_TEXT);
         self.buffer.push(b'"');
     }
 
@@ -166,16 +165,16 @@ impl Encoder {
     fn field_name(&mut self, name: &str) {
         self.buffer.push(if self.fields == 0 { b' ' } else { b',' });
         self.fields += 1;
-        self.name(name, SPECIAL_IN_NAME);
+        self.name(name, IN_NAME);
         self.buffer.push(b'=');
     }
 
-    fn name(&mut self, name: &str, special: &[u8]) {
+    fn name(&mut self, name: &str, special: u8) {
         let bytes = name.as_bytes();
         match bytes.last() {
             None => self.wrong(Unwritable::Empty),
             Some(b'\\') => self.wrong(Unwritable::Name),
-            Some(_) if bytes.iter().any(u8::is_ascii_control) => self.wrong(Unwritable::Name),
+            Some(_) if classes_of(bytes) & CONTROL != 0 => self.wrong(Unwritable::Name),
             Some(_) => escaped(&mut self.buffer, bytes, special),
         }
     }
@@ -192,18 +191,60 @@ impl Encoder {
     }
 }
 
-/// Copies what is ordinary in one piece.
-fn escaped(buffer: &mut Vec<u8>, text: &[u8], special: &[u8]) {
-    let mut rest = text;
-    while let Some(at) = rest.iter().position(|byte| special.contains(byte)) {
-        let (plain, from) = rest.split_at(at);
-        buffer.extend_from_slice(plain);
-        buffer.push(b'\\');
-        let (one, after) = from.split_at(1);
-        buffer.extend_from_slice(one);
-        rest = after;
+/// What a byte is, as bits.
+const IN_MEASUREMENT: u8 = 1;
+const IN_NAME: u8 = 2;
+const IN_TEXT: u8 = 4;
+const CONTROL: u8 = 8;
+
+/// Looked up for every byte of every line: a table is several times as fast as to compare.
+static CLASSES: [u8; 256] = classes();
+
+#[expect(clippy::indexing_slicing, reason = "evaluated when it is compiled")]
+const fn classes() -> [u8; 256] {
+    let mut classes = [0; 256];
+    let mut byte = 0_u8;
+    while byte < 128 {
+        let mut class = 0;
+        if matches!(byte, b',' | b' ') {
+            class |= IN_MEASUREMENT;
+        }
+        if matches!(byte, b',' | b'=' | b' ') {
+            class |= IN_NAME;
+        }
+        if matches!(byte, b'"' | b'\\') {
+            class |= IN_TEXT;
+        }
+        if byte.is_ascii_control() {
+            class |= CONTROL;
+        }
+        classes[byte as usize] = class;
+        byte += 1;
     }
-    buffer.extend_from_slice(rest);
+    classes
+}
+
+fn class(byte: u8) -> u8 {
+    CLASSES.get(usize::from(byte)).copied().unwrap_or_default()
+}
+
+/// What the bytes of a text are, together.
+fn classes_of(text: &[u8]) -> u8 {
+    text.iter().fold(0, |all, byte| all | class(*byte))
+}
+
+/// Copies what is ordinary in one piece.
+fn escaped(buffer: &mut Vec<u8>, text: &[u8], special: u8) {
+    if classes_of(text) & special == 0 {
+        buffer.extend_from_slice(text);
+        return;
+    }
+    for byte in text {
+        if class(*byte) & special != 0 {
+            buffer.push(b'\\');
+        }
+        buffer.push(*byte);
+    }
 }
 
 #[cfg(test)]

@@ -3,11 +3,11 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use schemas::{Position, Timestamp, line_protocol::Encoder};
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex as Queue, oneshot};
 
 use super::{
     answer::{ask, integer},
@@ -28,8 +28,14 @@ struct Part {
     stored: Option<u64>,
     /// Goes up when a write of it failed, so that those that were called later fail too.
     generation: u64,
-    /// Resolves when the write that was called last has ended.
+    /// Resolves when the points of the write that was called last are there, or it has ended.
     last: Option<oneshot::Receiver<()>>,
+    /// The offset before which all points are there.
+    reached: u64,
+    /// Held while the position is written: whoever waits for it is mostly found to be covered.
+    writes: Arc<Queue<()>>,
+    /// Goes up when the position could not be written, so that those that waited for it fail too.
+    unwritten: u64,
 }
 
 /// What is known of all.
@@ -44,23 +50,65 @@ pub(super) struct Turn<'a> {
     generation: u64,
     before: Option<oneshot::Receiver<()>>,
     finished: bool,
-    _done: oneshot::Sender<()>,
+    done: Option<oneshot::Sender<()>>,
 }
 
 impl Turn<'_> {
-    /// Waits for all that were called before. False if one of them failed.
-    pub(super) async fn come(&mut self) -> bool {
+    /// Its points are there: waits until those of all that were called before are there too. False if one of them failed.
+    pub(super) async fn come(&mut self, next: u64) -> bool {
         if let Some(before) = self.before.take() {
             // whether it ended well is told by the generation
             before.await.unwrap_or_default();
         }
         let mut parts = self.positions.lock();
-        parts.entry(self.partition).or_default().generation == self.generation
+        let part = parts.entry(self.partition).or_default();
+        if part.generation != self.generation {
+            return false;
+        }
+        part.reached = next;
+        drop(self.done.take());
+        true
     }
 
-    /// The write ended well.
-    pub(super) fn finish(mut self) {
+    /// Writes down how far the points have come, this far at least; one request for all that wait.
+    pub(super) async fn commit(
+        mut self,
+        sender: &mut Sender,
+        bucket: &str,
+        next: u64,
+    ) -> Result<(), WriteError> {
+        let (writes, unwritten) = {
+            let mut parts = self.positions.lock();
+            let part = parts.entry(self.partition).or_default();
+            (Arc::clone(&part.writes), part.unwritten)
+        };
+        let _one = writes.lock().await;
+        let (stored, reached, failed) = {
+            let mut parts = self.positions.lock();
+            let part = parts.entry(self.partition).or_default();
+            (part.stored, part.reached, part.unwritten != unwritten)
+        };
+        if stored.is_none_or(|stored| stored < next) {
+            if failed {
+                return Err(WriteError::Unavailable {
+                    server: sender.server.name().to_owned(),
+                    cause: "how far the partition is could not be written".to_owned(),
+                    retry_after: None,
+                });
+            }
+            let reached = reached.max(next);
+            let written = self
+                .positions
+                .write(sender, bucket, &[(self.partition, reached)])
+                .await;
+            if written.is_err() {
+                let mut parts = self.positions.lock();
+                parts.entry(self.partition).or_default().unwritten += 1;
+            }
+            written?;
+        }
         self.finished = true;
+        Ok(())
     }
 }
 
@@ -96,7 +144,7 @@ impl Positions {
             generation,
             before,
             finished: false,
-            _done: done,
+            done: Some(done),
         }
     }
 

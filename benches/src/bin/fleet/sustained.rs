@@ -132,7 +132,7 @@ async fn stream(servers: &Servers, options: &Options, rate: u64) -> Result<()> {
         servers,
         ports: Vec::new(),
         workers: Vec::new(),
-        http: reqwest::Client::new(),
+        http: reqwest::Client::builder().timeout(PATIENCE).build()?,
     };
     let supervisor = Supervisor::new();
     let log = kafka::Kafka::open(

@@ -40,6 +40,11 @@ impl Default for Doubt {
 }
 
 impl Doubt {
+    /// What comes of it meanwhile may be of another log than what was before: it comes again when that is settled.
+    pub(super) fn is_about(&self, partition: usize) -> bool {
+        self.partitions.contains(&partition)
+    }
+
     fn add(&mut self, partition: usize) {
         if !self.partitions.contains(&partition) {
             self.partitions.push_back(partition);

@@ -168,6 +168,9 @@ impl Poller {
                     let payload = message.payload().unwrap_or_default();
                     count += 1;
                     bytes += payload.len();
+                    if self.doubt.is_about(partition) {
+                        continue;
+                    }
                     let Some(part) = self.parts.get_mut(&partition) else {
                         continue;
                     };
