@@ -65,6 +65,8 @@ pub struct IngestMetrics {
     pub write_seconds: Histogram,
     /// From the arrival of the oldest event of a batch in the log to the store's acknowledgement.
     pub commit_seconds: Histogram,
+    /// Times that a partition was paused because it stayed ahead of the store.
+    pub pauses: Counter,
     /// Partitions that came and went.
     pub rebalances: Family<MoveLabel, Counter>,
     /// Events that the log lost before they were read, as far as their number is known.
@@ -98,6 +100,7 @@ impl Default for IngestMetrics {
             held_bytes: Gauge::default(),
             write_seconds: seconds(),
             commit_seconds: seconds(),
+            pauses: Counter::default(),
             rebalances: Family::default(),
             lost_events: Counter::default(),
             losses: Counter::default(),
@@ -176,6 +179,11 @@ impl IngestMetrics {
     }
 
     fn register_partitions(&self, r: &mut Registry) {
+        r.register(
+            "pauses",
+            "Times that a partition was paused because it stayed ahead of the store",
+            self.pauses.clone(),
+        );
         r.register(
             "rebalances",
             "Partitions that came to a worker and went from it",

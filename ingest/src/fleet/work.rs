@@ -158,6 +158,7 @@ impl Worker {
             if end <= Instant::now() {
                 lane.over_since = None;
                 lane.paused = true;
+                self.tools.services.metrics.pauses.inc();
                 member.pause(*partition);
             } else {
                 hold_until = Some(hold_until.map_or(end, |known| known.min(end)));

@@ -53,6 +53,10 @@ async fn a_slow_store_keeps_what_is_held_bounded() {
         "writes wait side by side"
     );
     assert!(
+        house.metrics.pauses.get() > 0,
+        "what stays ahead is paused, so that others could go on"
+    );
+    assert!(
         house
             .metrics
             .partition_lag_events
@@ -64,6 +68,25 @@ async fn a_slow_store_keeps_what_is_held_bounded() {
     house.done(SOON).await;
     assert_eq!(store.inner.stats().await.unwrap().points, 40_000);
     assert_eq!(house.metrics.held_bytes.get(), 0);
+    worker.stop().await;
+}
+
+/// A pause costs what was fetched: at full speed, where the backlog is always full for a moment, it would be most of the work.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_backlog_that_moves_pauses_nothing() {
+    let (log, store, mut house) = house(3);
+    house.options.backlog_bytes = 1_000_000;
+    store.delay(8);
+    append(log.as_ref(), readings(9, 40_000, Timestamp::now())).await;
+    let worker = house.worker();
+    let mut most = 0;
+    until("everything is stored", async || {
+        most = most.max(house.metrics.held_bytes.get());
+        house.is_done().await
+    })
+    .await;
+    assert!(most > 900_000, "the backlog was never full: {most} bytes");
+    assert_eq!(house.metrics.pauses.get(), 0);
     worker.stop().await;
 }
 
