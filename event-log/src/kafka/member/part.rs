@@ -1,10 +1,9 @@
+use std::time::Instant;
+
 use schemas::{Timestamp, codec::Decoder};
 
 use super::super::{ledger::Ledger, sequences::Beginning};
 use crate::{Body, Record, kafka::record::body};
-
-/// How far back it reads at most, to know what came before.
-const BACK: u64 = 500_000;
 
 /// A partition that a member has.
 pub(super) struct Part {
@@ -18,6 +17,7 @@ pub(super) struct Part {
     /// Where the next snapshot goes, and what the last one knew.
     pub(super) slot: u8,
     pub(super) saved: u64,
+    pub(super) saved_at: Instant,
     /// Up to where the group was told that it is done, if it was.
     pub(super) told: Option<u64>,
     decoder: Decoder,
@@ -25,14 +25,16 @@ pub(super) struct Part {
 
 impl Part {
     pub(super) fn new(from: u64, newest: u64, beginning: Beginning) -> Self {
-        let mut ledger = beginning.ledger;
-        ledger.skip_to(from.saturating_sub(BACK));
+        // from the snapshot on, however old it is: what it does not know would be taken for new when it comes again, and its
+        // absence for a hole that agents are to fill
+        let ledger = beginning.ledger;
         Self {
             next: ledger.next.min(from),
             from,
             newest,
             slot: beginning.slot,
             saved: ledger.next,
+            saved_at: Instant::now(),
             told: None,
             ledger,
             decoder: Decoder::new(),
@@ -102,6 +104,15 @@ mod tests {
             })
             .map(|record| record.offset)
             .collect()
+    }
+
+    #[test]
+    fn an_old_snapshot_is_read_on_from_where_it_ends() {
+        let beginning = Beginning {
+            ledger: ledger(&[1, 2, 3]),
+            slot: 0,
+        };
+        assert_eq!(Part::new(80_000_000, 80_000_001, beginning).next, 3);
     }
 
     #[test]

@@ -46,10 +46,12 @@ const TELL: Duration = Duration::from_secs(1);
 const LOOK: Duration = Duration::from_secs(1);
 /// How long one of them is waited for.
 const LOOK_PATIENCE: Duration = Duration::from_secs(1);
-/// How often a ledger is saved at most, and after how many records.
-const SAVE: (Duration, u64) = (Duration::from_secs(30), 200_000);
+/// After how many records a ledger is saved, if that is not too often. A worker that does not live for long must come so far:
+/// the next one reads on from there before it begins.
+const MANY: u64 = 200_000;
+const OFTEN: Duration = Duration::from_secs(2);
 /// How often a ledger that changed is saved in any case.
-const SAVE_ANYWAY: Duration = Duration::from_mins(5);
+const SELDOM: Duration = Duration::from_mins(5);
 
 pub(super) struct Poller {
     pub(super) inner: Arc<Inner>,
@@ -61,7 +63,6 @@ pub(super) struct Poller {
     paused: BTreeSet<usize>,
     told: Instant,
     looked: Instant,
-    saved: Instant,
 }
 
 impl Poller {
@@ -96,7 +97,6 @@ impl Poller {
             paused: BTreeSet::new(),
             told: now,
             looked: now,
-            saved: now,
         })
     }
 
@@ -330,18 +330,15 @@ impl Poller {
 
     /// Saves the ledgers, if it is time; with `all`, those that changed.
     pub(super) fn save(&mut self, all: bool) {
-        let age = self.saved.elapsed();
-        if !all && age < SAVE.0 {
-            return;
-        }
         let options = &self.inner.cluster.options;
-        let mut any = false;
         for (partition, part) in &mut self.parts {
             let came = part.ledger.next.saturating_sub(part.saved);
-            if came == 0 || (!all && came < SAVE.1 && age < SAVE_ANYWAY) {
+            let age = part.saved_at.elapsed();
+            let is_due = all || age >= SELDOM || (came >= MANY && age >= OFTEN);
+            if came == 0 || !is_due {
                 continue;
             }
-            any = true;
+            part.saved_at = Instant::now();
             part.ledger.tidy(self.inner.low(*partition));
             match snapshot::encode(&part.ledger) {
                 Ok(bytes) => {
@@ -357,9 +354,6 @@ impl Poller {
                 }
                 Err(e) => warn!(partition, error = %e, "a snapshot of sequences cannot be made"),
             }
-        }
-        if any {
-            self.saved = Instant::now();
         }
     }
 
