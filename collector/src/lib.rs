@@ -19,6 +19,7 @@ mod outbox;
 pub mod own_metrics;
 mod pace;
 pub mod scheduler;
+mod service;
 mod source;
 mod status;
 #[cfg(test)]

@@ -1,5 +1,7 @@
 //! What the tests of several modules need.
 
+pub(crate) mod web;
+
 use std::{
     path::PathBuf,
     sync::{

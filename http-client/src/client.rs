@@ -1,8 +1,13 @@
 use std::sync::Arc;
 
 use reqwest::{Method, Url, redirect::Policy};
+use rustls::client::Resumption;
 
-use crate::{BuildError, Error, Options, Redirects, Request, Tls, error::OtherHost};
+use crate::{
+    BuildError, Error, Options, Redirects, Request, Tls,
+    address::{Resolver, is_link_local},
+    error::OtherHost,
+};
 
 /// Makes requests under one set of [`Options`]; a handle that is cheap to clone and keeps connections for reuse.
 #[derive(Clone, Debug)]
@@ -17,8 +22,18 @@ impl Client {
     /// # Errors
     /// The file cannot be used, or TLS does not start.
     pub fn new(options: Options) -> Result<Self, BuildError> {
-        let inner = reqwest::Client::builder()
-            .tls_backend_preconfigured(options.tls.config()?)
+        let mut builder = reqwest::Client::builder();
+        if options.refuse_link_local {
+            builder = builder.dns_resolver(Arc::new(Resolver));
+        }
+        let mut tls = options.tls.config()?;
+        if options.fresh_connections {
+            // a session that is taken up again has the certificate of its beginning
+            tls.resumption = Resumption::disabled();
+            builder = builder.pool_max_idle_per_host(0).tls_info(true);
+        }
+        let inner = builder
+            .tls_backend_preconfigured(tls)
             .connect_timeout(options.connect_timeout)
             .read_timeout(options.read_timeout)
             .timeout(options.timeout)
@@ -85,6 +100,9 @@ impl Client {
             _ => return Err(bad()),
         };
         let host = host_of(&parsed).ok_or_else(bad)?;
+        if self.options.refuse_link_local && is_link_local(&parsed) {
+            return Err(Error::LinkLocal { host });
+        }
         if !secure && self.options.tls.needs_tls() {
             return Err(Error::Plain { host });
         }

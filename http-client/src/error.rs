@@ -46,6 +46,14 @@ pub enum Error {
         /// The server.
         host: String,
     },
+    /// An address of the link itself.
+    #[error(
+        "{host} is an address of the link itself (link-local), where no service is watched: set the address that it has in your network"
+    )]
+    LinkLocal {
+        /// The server.
+        host: String,
+    },
     /// Nobody answers.
     #[error("{host} cannot be reached: {cause}")]
     Unreachable {
@@ -67,6 +75,8 @@ pub enum Error {
         seen: Fingerprint,
         /// Whether another one was expected.
         pinned: bool,
+        /// When it ends, as Unix time in seconds.
+        not_after: Option<i64>,
         /// What is wrong with it.
         why: String,
     },
@@ -183,6 +193,7 @@ impl Error {
                 host,
                 seen: refused.seen,
                 pinned: refused.pinned,
+                not_after: refused.not_after,
                 why: refused.why.clone(),
             };
         }

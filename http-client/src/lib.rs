@@ -6,6 +6,8 @@
 
 #![forbid(unsafe_code)]
 
+mod address;
+mod certificate;
 mod client;
 mod error;
 mod fingerprint;
@@ -19,7 +21,7 @@ pub use client::Client;
 pub use error::{BuildError, Error};
 pub use fingerprint::{Fingerprint, InvalidFingerprint};
 pub use options::{Options, Redirects};
-pub use request::Request;
+pub use request::{Request, encode};
 pub use reqwest::{Method, StatusCode, Url};
 pub use response::Response;
 pub use tls::Tls;

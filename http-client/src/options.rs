@@ -8,6 +8,8 @@ pub enum Redirects {
     /// Nothing: an answer that points elsewhere is an error that names where.
     #[default]
     Refused,
+    /// Nothing: an answer that points elsewhere comes back as any other.
+    Shown,
     /// That many hops, each to the same scheme, host and port.
     SameHost(usize),
 }
@@ -29,6 +31,12 @@ pub struct Options {
     pub max_body: usize,
     /// What is followed.
     pub redirects: Redirects,
+    /// Whether addresses are refused that only mean something on this machine's own link, as 169.254.169.254, where clouds
+    /// hand out credentials: no service that is watched lives there.
+    pub refuse_link_local: bool,
+    /// Whether every request makes a connection of its own, with a whole TLS handshake: how long it takes and the certificate
+    /// ([`crate::Response::not_after`]) are then those of now.
+    pub fresh_connections: bool,
     /// How it introduces itself.
     pub user_agent: String,
 }
@@ -43,6 +51,8 @@ impl Default for Options {
             idle_timeout: Duration::from_mins(1),
             max_body: 8 * 1024 * 1024,
             redirects: Redirects::Refused,
+            refuse_link_local: false,
+            fresh_connections: false,
             user_agent: concat!("homelog/", env!("CARGO_PKG_VERSION")).to_owned(),
         }
     }

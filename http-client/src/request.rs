@@ -59,6 +59,18 @@ impl Request {
         self.with(|builder| builder.bearer_auth(token.expose_secret()))
     }
 
+    /// `Authorization: Basic …`.
+    pub fn basic(self, user: &str, password: &SecretString) -> Self {
+        self.with(|builder| builder.basic_auth(user, Some(password.expose_secret())))
+    }
+
+    /// A body as forms of web pages send it; a space is `%20`, which more servers read than `+`.
+    pub fn form(self, pairs: &[(&str, &str)]) -> Self {
+        let body = encode(pairs);
+        self.header("content-type", "application/x-www-form-urlencoded")
+            .body(body)
+    }
+
     /// The body as it is.
     pub fn body(self, body: impl Into<Bytes>) -> Self {
         self.with(|builder| builder.body(body.into()))
@@ -111,6 +123,15 @@ impl Request {
             self.client.options.max_body,
         ))
     }
+}
+
+/// Names and values as they stand in a query or a form; a space is `%20`.
+pub fn encode(pairs: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new())
+        .extend_pairs(pairs)
+        .finish()
+        // a plus sign of the text itself is %2B
+        .replace('+', "%20")
 }
 
 const fn is_redirect(status: StatusCode) -> bool {

@@ -1,10 +1,10 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use reqwest::{StatusCode, header};
+use reqwest::{StatusCode, header, tls::TlsInfo};
 use serde::de::DeserializeOwned;
 
-use crate::Error;
+use crate::{Error, certificate};
 
 /// Most bytes of a body that is only shown.
 const SHOWN: usize = 4096;
@@ -38,6 +38,30 @@ impl Response {
     /// The status.
     pub fn status(&self) -> StatusCode {
         self.inner.status()
+    }
+
+    /// The words behind the status, where the server's are its own message.
+    pub fn reason(&self) -> Option<String> {
+        let reason = self.inner.extensions().get::<hyper::ext::ReasonPhrase>()?;
+        let text = String::from_utf8_lossy(reason.as_bytes());
+        let text: String = text
+            .chars()
+            .filter(|c| !c.is_control())
+            .take(SHOWN_CHARS)
+            .collect();
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// The first header of a name, if it is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.inner.headers().get(name)?.to_str().ok()
+    }
+
+    /// When the certificate that the server showed ends, as Unix time in seconds. Only of a client with
+    /// [`crate::Options::fresh_connections`], over https.
+    pub fn not_after(&self) -> Option<i64> {
+        let tls = self.inner.extensions().get::<TlsInfo>()?;
+        certificate::not_after(tls.peer_certificate()?)
     }
 
     /// How long the server asks to be left alone (`Retry-After` in seconds), if it does.

@@ -9,7 +9,7 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use crate::Fingerprint;
+use crate::{Fingerprint, certificate::not_after};
 
 /// Which certificates are good.
 #[derive(Debug)]
@@ -28,6 +28,7 @@ pub(crate) enum Trust {
 pub(crate) struct RefusedCertificate {
     pub(crate) seen: Fingerprint,
     pub(crate) pinned: bool,
+    pub(crate) not_after: Option<i64>,
     pub(crate) why: String,
 }
 
@@ -51,6 +52,7 @@ fn refused(certificate: &CertificateDer<'_>, pinned: bool, why: String) -> Error
     let refused = RefusedCertificate {
         seen: Fingerprint::of(certificate),
         pinned,
+        not_after: not_after(certificate),
         why,
     };
     Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(refused))))

@@ -18,7 +18,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("shipper", &["schemas", "event-log", "supervision"]),
     ("time-series", &["schemas", "http-client", "supervision"]),
     ("control", &["schemas", "supervision"]),
-    ("collector", &["schemas", "event-log", "supervision"]),
+    (
+        "collector",
+        &["schemas", "http-client", "event-log", "supervision"],
+    ),
     (
         "ingest",
         &["schemas", "event-log", "time-series", "supervision"],

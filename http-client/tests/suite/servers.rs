@@ -456,3 +456,83 @@ async fn secrets_go_out_but_are_never_shown() {
         assert!(!error.to_string().contains("s3cret"), "{error}");
     }
 }
+
+#[tokio::test]
+async fn the_end_of_the_certificate_is_told_of_answers_and_of_refusals() {
+    let address = serve(Some(Arc::clone(&shared().config))).await;
+    let url = format!("https://localhost:{}/hello", address.port());
+    // what the tool that made it puts where nothing is said: 4096-01-01
+    let end = Some(67_090_118_400);
+    let fresh = |tls| Options {
+        fresh_connections: true,
+        ..quick(tls)
+    };
+    let client = Client::new(fresh(Tls::Insecure)).unwrap();
+    for _ in 0..2 {
+        let answer = client.get(&url).send().await.unwrap();
+        assert_eq!(answer.not_after(), end);
+    }
+    let client = Client::new(quick(Tls::Insecure)).unwrap();
+    let answer = client.get(&url).send().await.unwrap();
+    assert_eq!(answer.not_after(), None, "nobody asked for it");
+    let client = Client::new(fresh(Tls::System)).unwrap();
+    let error = client.get(&url).send().await.unwrap_err();
+    assert!(
+        matches!(error, Error::Certificate { not_after, .. } if not_after == end),
+        "{error:?}"
+    );
+}
+
+/// Whoever renewed a certificate must not be told the old one's end because a session was taken up again.
+#[tokio::test]
+async fn fresh_connections_see_a_certificate_that_was_renewed() {
+    let key = KeyPair::generate().unwrap();
+    let of_year = |year| {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.not_after = rcgen::date_time_ymd(year, 1, 1);
+        let der = params.self_signed(&key).unwrap().der().clone();
+        let signing = aws_lc_rs::sign::any_supported_type(&key.serialize_der().try_into().unwrap());
+        Arc::new(CertifiedKey::new(vec![der], signing.unwrap()))
+    };
+    let shown = Arc::new(Renewed(std::sync::Mutex::new(of_year(2040))));
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::clone(&shown) as Arc<dyn ResolvesServerCert>);
+    let address = serve(Some(Arc::new(config))).await;
+    let client = Client::new(Options {
+        fresh_connections: true,
+        ..quick(Tls::Insecure)
+    })
+    .unwrap();
+    let url = format!("https://localhost:{}/hello", address.port());
+    let answer = client.get(&url).send().await.unwrap();
+    assert_eq!(answer.not_after(), Some(2_208_988_800));
+    answer.text().await.unwrap();
+    *shown.0.lock().unwrap() = of_year(2041);
+    let answer = client.get(&url).send().await.unwrap();
+    assert_eq!(answer.not_after(), Some(2_240_611_200));
+}
+
+/// A server whose certificate is replaced while it runs.
+#[derive(Debug)]
+struct Renewed(std::sync::Mutex<Arc<CertifiedKey>>);
+impl ResolvesServerCert for Renewed {
+    fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        Some(Arc::clone(&self.0.lock().unwrap()))
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_can_be_looked_at() {
+    let address = serve(None).await;
+    let client = Client::new(Options {
+        redirects: Redirects::Shown,
+        ..quick(Tls::System)
+    })
+    .unwrap();
+    let url = format!("http://{address}/elsewhere");
+    let answer = client.get(&url).send().await.unwrap();
+    assert_eq!(answer.status(), 302);
+}
