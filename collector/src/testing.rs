@@ -16,11 +16,11 @@ use event_log::{
     AppendError, Appended, Bounds, Capabilities, DeadLetter, EventLog, Filter, Memory, ReadError,
     ReadQuery, Retention, SequenceState, Urgency,
 };
-use schemas::{Draft, Event, Position, SourceName, Timestamp, name::AgentName};
+use schemas::{Catalog, Draft, Event, MetricDef, Position, SourceName, Timestamp, name::AgentName};
 use supervision::Supervisor;
 use tokio::sync::watch;
 
-use crate::{Batch, Context};
+use crate::{Batch, Context, batch::Observation};
 
 pub(crate) fn context(source: &str) -> Context {
     Context {
@@ -33,6 +33,24 @@ pub(crate) fn context(source: &str) -> Context {
 
 pub(crate) fn batch() -> Batch {
     Batch::at(Timestamp::now())
+}
+
+/// What a batch holds, and how many it dropped; every field is one that the catalogue knows, with its type.
+pub(crate) fn checked(batch: Batch, metrics: &[MetricDef]) -> (Vec<Observation>, u64) {
+    let catalog = Catalog::new(metrics);
+    let (events, dropped) = batch.into_parts();
+    for event in &events {
+        event.fields.check().unwrap();
+        for (name, value) in event.fields.iter() {
+            let ty = &event.entity.entity_type;
+            assert!(
+                catalog.metric(ty.as_str(), name.as_str()).is_some(),
+                "{ty}.{name}"
+            );
+            catalog.fit(ty, name, value.clone()).unwrap();
+        }
+    }
+    (events, dropped)
 }
 
 /// A variable that turns on tests against what not every machine has; what runs without it says so.

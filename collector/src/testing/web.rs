@@ -9,9 +9,54 @@ use std::{
 use supervision::Supervisor;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
 };
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig};
+
+/// Serves every connection in a task of its own, until the supervisor stops.
+pub(crate) fn serve_all<S>(
+    supervisor: &Supervisor,
+    listener: TcpListener,
+    serve: impl Fn(TcpStream) -> S + Send + 'static,
+) where
+    S: Future<Output = std::io::Result<()>> + Send + 'static,
+{
+    let connections = supervisor.clone();
+    supervisor.spawn_transient("fake server", async move {
+        let stopped = connections.token();
+        loop {
+            let accepted = tokio::select! {
+                accepted = listener.accept() => accepted,
+                () = stopped.cancelled() => return,
+            };
+            let (stream, _) = accepted.unwrap();
+            let (served, stop) = (serve(stream), stopped.clone());
+            connections.spawn_transient("fake connection", async move {
+                tokio::select! {
+                    served = served => drop(served),
+                    () = stop.cancelled() => {}
+                }
+            });
+        }
+    });
+}
+
+/// The head of the next request.
+pub(crate) async fn head(stream: &mut (impl AsyncRead + Unpin)) -> std::io::Result<String> {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await?);
+    }
+    Ok(String::from_utf8(head).unwrap())
+}
+
+/// The first header of a name, in a head.
+pub(crate) fn header(head: &str, name: &str) -> Option<String> {
+    head.lines().find_map(|line| {
+        let (key, value) = line.split_once(": ")?;
+        key.eq_ignore_ascii_case(name).then(|| value.to_owned())
+    })
+}
 
 #[derive(Clone, Debug)]
 pub(crate) enum Answer {
@@ -67,30 +112,14 @@ impl Web {
             state: Arc::default(),
             supervisor: Supervisor::new(),
         };
-        let (state, connections) = (Arc::clone(&web.state), web.supervisor.clone());
-        web.supervisor.spawn_transient("web server", async move {
-            let stopped = connections.token();
-            loop {
-                let accepted = tokio::select! {
-                    accepted = listener.accept() => accepted,
-                    () = stopped.cancelled() => return,
-                };
-                let (stream, _) = accepted.unwrap();
-                let (state, tls, stop) = (Arc::clone(&state), tls.clone(), stopped.clone());
-                connections.spawn_transient("web connection", async move {
-                    let served = async {
-                        match tls {
-                            None => serve(stream, state).await,
-                            Some(tls) => {
-                                serve(TlsAcceptor::from(tls).accept(stream).await?, state).await
-                            }
-                        }
-                    };
-                    tokio::select! {
-                        served = served => drop(served),
-                        () = stop.cancelled() => {}
-                    }
-                });
+        let state = Arc::clone(&web.state);
+        serve_all(&web.supervisor, listener, move |stream| {
+            let (state, tls) = (Arc::clone(&state), tls.clone());
+            async move {
+                match tls {
+                    None => serve(stream, state).await,
+                    Some(tls) => serve(TlsAcceptor::from(tls).accept(stream).await?, state).await,
+                }
             }
         });
         web
@@ -121,11 +150,7 @@ async fn serve(
     state: Arc<Mutex<State>>,
 ) -> std::io::Result<()> {
     loop {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await?);
-        }
-        let head = String::from_utf8(head).unwrap();
+        let head = head(&mut stream).await?;
         let target = head.split(' ').nth(1).unwrap().to_owned();
         let answer = {
             let mut state = state.lock().unwrap();

@@ -3,7 +3,7 @@ mod real;
 mod recorded;
 
 use fake::{Answer, Fake, container, stats};
-use schemas::{Catalog, EventType, FieldValue};
+use schemas::{EventType, FieldValue};
 use serde_json::json;
 
 use super::*;
@@ -30,19 +30,7 @@ async fn poll(docker: &mut Docker) -> Vec<Observation> {
 }
 
 fn checked(batch: Batch) -> Vec<Observation> {
-    let catalog = Catalog::new(METRICS);
-    let (events, _) = batch.into_parts();
-    for event in &events {
-        for (name, value) in event.fields.iter() {
-            let ty = &event.entity.entity_type;
-            assert!(
-                catalog.metric(ty.as_str(), name.as_str()).is_some(),
-                "{ty}.{name}"
-            );
-            catalog.fit(ty, name, value.clone()).unwrap();
-        }
-    }
-    events
+    testing::checked(batch, METRICS).0
 }
 
 /// Listens until nothing more comes for a moment.

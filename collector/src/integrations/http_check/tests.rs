@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use rcgen::{CertificateParams, KeyPair};
-use schemas::{Catalog, EventType, FieldValue};
+use schemas::{EventType, FieldValue};
 use tokio_rustls::rustls::{ServerConfig, crypto::aws_lc_rs};
 
 use super::*;
@@ -32,19 +32,8 @@ fn open(options: &str) -> HttpCheck {
 async fn poll(checks: &mut HttpCheck) -> Vec<Observation> {
     let mut batch = testing::batch();
     checks.poll(&mut batch).await.unwrap();
-    let catalog = Catalog::new(METRICS);
-    let (events, dropped) = batch.into_parts();
+    let (events, dropped) = testing::checked(batch, METRICS);
     assert_eq!(dropped, 0);
-    for event in &events {
-        for (name, value) in event.fields.iter() {
-            let ty = &event.entity.entity_type;
-            assert!(
-                catalog.metric(ty.as_str(), name.as_str()).is_some(),
-                "{name}"
-            );
-            catalog.fit(ty, name, value.clone()).unwrap();
-        }
-    }
     events
 }
 

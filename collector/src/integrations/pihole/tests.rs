@@ -2,7 +2,7 @@ mod fake;
 mod recorded;
 
 use fake::{APP_PASSWORD, Answer, Fake, Kind, TOKEN, error};
-use schemas::{Catalog, EventType, FieldValue};
+use schemas::{EventType, FieldValue};
 use serde_json::json;
 
 use super::*;
@@ -26,19 +26,7 @@ async fn poll(pihole: &mut Pihole) -> Vec<Observation> {
 }
 
 fn checked(batch: Batch) -> Vec<Observation> {
-    let catalog = Catalog::new(METRICS);
-    let (events, _) = batch.into_parts();
-    for event in &events {
-        for (name, value) in event.fields.iter() {
-            let ty = &event.entity.entity_type;
-            assert!(
-                catalog.metric(ty.as_str(), name.as_str()).is_some(),
-                "{ty}.{name}"
-            );
-            catalog.fit(ty, name, value.clone()).unwrap();
-        }
-    }
-    events
+    testing::checked(batch, METRICS).0
 }
 
 /// The failure of one poll; it says where, on one line, and no secret.

@@ -10,20 +10,8 @@ use crate::{batch::Observation, testing};
 
 /// What a batch holds; every field is one that the catalogue knows, with its type.
 fn checked(batch: Batch) -> Vec<Observation> {
-    let catalog = Catalog::new(METRICS);
-    let (events, dropped) = batch.into_parts();
+    let (events, dropped) = testing::checked(batch, METRICS);
     assert_eq!(dropped, 0);
-    for event in &events {
-        event.fields.check().unwrap();
-        for (name, value) in event.fields.iter() {
-            let ty = &event.entity.entity_type;
-            assert!(
-                catalog.metric(ty.as_str(), name.as_str()).is_some(),
-                "{ty}.{name}"
-            );
-            catalog.fit(ty, name, value.clone()).unwrap();
-        }
-    }
     events
 }
 

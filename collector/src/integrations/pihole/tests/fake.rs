@@ -13,6 +13,8 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+use crate::testing::web::{self, serve_all};
+
 pub(super) const APP_PASSWORD: &str = "kM3pS8/app+word=";
 pub(super) const TOKEN: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
@@ -82,24 +84,8 @@ impl Fake {
             state: Arc::clone(&state),
             supervisor: supervisor.clone(),
         };
-        let connections = supervisor.clone();
-        supervisor.spawn_transient("fake Pi-hole", async move {
-            let stopped = connections.token();
-            loop {
-                let accepted = tokio::select! {
-                    accepted = listener.accept() => accepted,
-                    () = stopped.cancelled() => return,
-                };
-                let (stream, _) = accepted.unwrap();
-                let state = Arc::clone(&state);
-                let stop = stopped.clone();
-                connections.spawn_transient("fake connection", async move {
-                    tokio::select! {
-                        served = serve(stream, state) => drop(served),
-                        () = stop.cancelled() => {}
-                    }
-                });
-            }
+        serve_all(&supervisor, listener, move |stream| {
+            serve(stream, Arc::clone(&state))
         });
         fake
     }
@@ -136,17 +122,8 @@ impl Fake {
 
 async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Result<()> {
     loop {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await?);
-        }
-        let head = String::from_utf8_lossy(&head).into_owned();
-        let header = |name: &str| {
-            head.lines().find_map(|line| {
-                let (key, value) = line.split_once(": ")?;
-                key.eq_ignore_ascii_case(name).then(|| value.to_owned())
-            })
-        };
+        let head = web::head(&mut stream).await?;
+        let header = |name: &str| web::header(&head, name);
         let length = header("content-length").map_or(0, |n| n.parse().unwrap());
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await?;

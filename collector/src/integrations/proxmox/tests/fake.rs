@@ -12,6 +12,8 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+use crate::testing::web::{self, serve_all};
+
 #[derive(Clone)]
 pub(super) enum Answer {
     /// What stands in `data`.
@@ -69,24 +71,8 @@ impl Fake {
             supervisor: Supervisor::new(),
         };
         let state = Arc::clone(&fake.state);
-        let connections = fake.supervisor.clone();
-        fake.supervisor.spawn_transient("fake node", async move {
-            let stopped = connections.token();
-            loop {
-                let accepted = tokio::select! {
-                    accepted = listener.accept() => accepted,
-                    () = stopped.cancelled() => return,
-                };
-                let (stream, _) = accepted.unwrap();
-                let state = Arc::clone(&state);
-                let stop = stopped.clone();
-                connections.spawn_transient("fake connection", async move {
-                    tokio::select! {
-                        served = serve(stream, state) => drop(served),
-                        () = stop.cancelled() => {}
-                    }
-                });
-            }
+        serve_all(&fake.supervisor, listener, move |stream| {
+            serve(stream, Arc::clone(&state))
         });
         fake
     }
@@ -125,19 +111,8 @@ impl Fake {
 
 async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Result<()> {
     loop {
-        let mut head = Vec::new();
-        while !head.ends_with(b"\r\n\r\n") {
-            head.push(stream.read_u8().await?);
-        }
-        let head = String::from_utf8_lossy(&head).into_owned();
-        let header = |name: &str| {
-            let values = head.lines().filter_map(|line| line.split_once(": "));
-            let mut of_name = values.filter(|(key, _)| key.eq_ignore_ascii_case(name));
-            of_name
-                .next()
-                .map(|(_, value)| value.to_owned())
-                .unwrap_or_default()
-        };
+        let head = web::head(&mut stream).await?;
+        let header = |name: &str| web::header(&head, name).unwrap_or_default();
         let mut body = vec![0; header("content-length").parse().unwrap_or(0)];
         stream.read_exact(&mut body).await?;
         let line = head.lines().next().unwrap_or_default();
