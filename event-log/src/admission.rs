@@ -113,6 +113,11 @@ impl Admission {
             .map(|((source, epoch), sequence)| (source, epoch, sequence))
     }
 
+    /// Writers that are known, with those of what changed.
+    pub(crate) fn count(&self) -> usize {
+        self.kept.len() + self.added
+    }
+
     /// Keeps what changed.
     pub(crate) fn keep(&mut self) {
         self.kept.extend(self.changed.drain());

@@ -15,6 +15,7 @@ mod open;
 mod reader;
 mod readers;
 mod ring;
+mod seal;
 mod shared;
 mod staged;
 mod store;

@@ -7,10 +7,12 @@ use std::{
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 use schemas::Epoch;
 
+use super::seal;
+
 /// `HLlg` in the header of the file: any tool can tell whose it is.
 const APPLICATION_ID: i32 = 0x484c_6c67;
 /// Version of the tables.
-const VERSION: i32 = 1;
+const VERSION: i32 = 2;
 const FILE: &str = "log.db";
 
 const TABLES: &str = "
@@ -20,7 +22,9 @@ CREATE TABLE meta(
     next_offset INTEGER NOT NULL,
     last_logged INTEGER NOT NULL,
     dead_letters INTEGER NOT NULL,
-    dead_letter_bytes INTEGER NOT NULL
+    dead_letter_bytes INTEGER NOT NULL,
+    sequences INTEGER NOT NULL,
+    consumers INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE blocks(
     first_offset INTEGER PRIMARY KEY,
@@ -37,11 +41,13 @@ CREATE TABLE sequences(
     epoch TEXT NOT NULL,
     last_seq INTEGER NOT NULL,
     holes TEXT NOT NULL,
+    crc INTEGER NOT NULL,
     PRIMARY KEY (source, epoch)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE consumers(
     name TEXT PRIMARY KEY,
-    next_offset INTEGER NOT NULL
+    next_offset INTEGER NOT NULL,
+    crc INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE dead_letters(
     partition INTEGER NOT NULL,
@@ -141,7 +147,7 @@ fn explain(path: &Path, error: &rusqlite::Error) -> OpenError {
 /// Opens the file to write it; makes it if there is none.
 pub(super) fn writable(path: &Path, max_bytes: Option<u64>) -> Result<Connection, OpenError> {
     let failed = |e: rusqlite::Error| explain(path, &e);
-    let connection = Connection::open_with_flags(
+    let mut connection = Connection::open_with_flags(
         path,
         OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
@@ -160,7 +166,10 @@ pub(super) fn writable(path: &Path, max_bytes: Option<u64>) -> Result<Connection
     if is_empty(&connection).map_err(failed)? {
         create(&connection, path)?;
     }
-    check_owner(&connection, path)?;
+    if version(&connection, path)? == 1 {
+        seal::add(&mut connection).map_err(failed)?;
+    }
+    check_version(&connection, path)?;
     connection
         .execute_batch(
             "PRAGMA journal_mode = WAL;
@@ -218,7 +227,7 @@ pub(super) fn readable(path: &Path) -> Result<Connection, OpenError> {
         }
     }
     let connection = reader(path).map_err(|e| explain(path, &e))?;
-    check_owner(&connection, path)?;
+    check_version(&connection, path)?;
     Ok(connection)
 }
 
@@ -262,7 +271,7 @@ fn create(connection: &Connection, path: &Path) -> Result<(), OpenError> {
              PRAGMA synchronous = FULL;
              BEGIN IMMEDIATE;
              {TABLES}
-             INSERT INTO meta VALUES (1, '{epoch}', 0, 0, 0, 0);
+             INSERT INTO meta VALUES (1, '{epoch}', 0, 0, 0, 0, 0, 0);
              PRAGMA user_version = {VERSION};
              COMMIT;"
         ))
@@ -276,7 +285,8 @@ fn create(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-fn check_owner(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+/// The version of a file that is ours.
+fn version(connection: &Connection, path: &Path) -> Result<i32, OpenError> {
     let value = |name: &str| -> Result<i32, OpenError> {
         connection
             .pragma_query_value(None, name, |row| row.get(0))
@@ -287,8 +297,16 @@ fn check_owner(connection: &Connection, path: &Path) -> Result<(), OpenError> {
             path: path.to_path_buf(),
         });
     }
-    match value("user_version")? {
+    value("user_version")
+}
+
+fn check_version(connection: &Connection, path: &Path) -> Result<(), OpenError> {
+    match version(connection, path)? {
         VERSION => Ok(()),
+        1 => Err(OpenError::Failed {
+            path: path.to_path_buf(),
+            cause: "an earlier release wrote it: start homelog on it once".to_owned(),
+        }),
         found if found > VERSION => Err(OpenError::Newer {
             path: path.to_path_buf(),
             found,

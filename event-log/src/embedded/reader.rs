@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, params};
 use schemas::{Epoch, Position, SourceName, Timestamp};
 use zstd::bulk::Decompressor;
 
-use super::{block, number, open, open::OpenError};
+use super::{block, command::Consumers, number, open, open::OpenError, seal};
 use crate::{
     Batch, Body, Bounds, DeadLetter, ReadQuery, Record, SequenceState, sequence::Sequence,
 };
@@ -173,12 +173,7 @@ impl Reader {
     }
 
     pub(super) fn consumer(&mut self, name: &str) -> Result<Option<u64>, Fault> {
-        let next: Option<i64> = self
-            .connection
-            .prepare_cached("SELECT next_offset FROM consumers WHERE name = ?1")?
-            .query_row([name], |row| row.get(0))
-            .optional()?;
-        Ok(next.map(number::unsigned))
+        Ok(consumers(&self.connection)?.remove(name))
     }
 
     pub(super) fn sequences(&mut self) -> Result<Vec<SequenceState>, Fault> {
@@ -248,33 +243,78 @@ pub(super) fn used_bytes(connection: &Connection) -> rusqlite::Result<u64> {
     Ok(number::unsigned(pages.saturating_mul(value("page_size")?)))
 }
 
+/// How far each consumer is.
+pub(super) fn consumers(connection: &Connection) -> Result<Consumers, Fault> {
+    let mut statement = connection.prepare_cached(
+        "SELECT meta.consumers, name, consumers.next_offset, crc FROM meta LEFT JOIN consumers",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut consumers = Consumers::new();
+    let mut known = 0;
+    while let Some(row) = rows.next()? {
+        known = number::unsigned(row.get(0)?);
+        let Some(name) = row.get::<_, Option<String>>(1)? else {
+            break;
+        };
+        let next: i64 = row.get(2)?;
+        if row.get::<_, i64>(3)? != seal::of_consumer(&name, next) {
+            return Err(Fault::Stored(format!(
+                "the position of the consumer {name} is damaged"
+            )));
+        }
+        consumers.insert(name, number::unsigned(next));
+    }
+    complete("consumers", known, consumers.len())?;
+    Ok(consumers)
+}
+
+/// A row that cannot be found any more is damage, too.
+fn complete(what: &str, known: u64, found: usize) -> Result<(), Fault> {
+    if known == found as u64 {
+        return Ok(());
+    }
+    Err(Fault::Stored(format!(
+        "it has {found} {what} and should have {known}"
+    )))
+}
+
 /// Visits every stored sequence.
 pub(super) fn sequences(
     connection: &Connection,
     mut visit: impl FnMut(SourceName, Epoch, Sequence),
 ) -> Result<(), Fault> {
-    let mut statement = connection
-        .prepare("SELECT source, epoch, last_seq, holes FROM sequences ORDER BY source, epoch")?;
+    let mut statement = connection.prepare(
+        "SELECT meta.sequences, source, s.epoch, last_seq, holes, crc FROM meta LEFT JOIN sequences s
+         ORDER BY source, s.epoch",
+    )?;
     let mut rows = statement.query([])?;
+    let (mut known, mut found) = (0, 0);
     while let Some(row) = rows.next()? {
-        let (source, epoch): (String, String) = (row.get(0)?, row.get(1)?);
+        known = number::unsigned(row.get(0)?);
+        let Some(source) = row.get::<_, Option<String>>(1)? else {
+            break;
+        };
+        let epoch: String = row.get(2)?;
         let stored = |what: &dyn std::fmt::Display| {
             Fault::Stored(format!(
                 "the sequence of {source}:{epoch} is damaged: {what}"
             ))
         };
-        let sequence = Sequence::from_stored(
-            number::unsigned(row.get(2)?),
-            row.get_ref(3)?.as_str().map_err(|e| stored(&e))?,
-        )
-        .ok_or_else(|| stored(&"its holes are not ranges below its end"))?;
+        let last: i64 = row.get(3)?;
+        let holes = row.get_ref(4)?.as_str().map_err(|e| stored(&e))?;
+        if row.get::<_, i64>(5)? != seal::of_sequence(&source, &epoch, last, holes) {
+            return Err(stored(&"its checksum does not fit"));
+        }
+        found += 1;
+        let sequence = Sequence::from_stored(number::unsigned(last), holes)
+            .ok_or_else(|| stored(&"its holes are not ranges below its end"))?;
         visit(
             SourceName::new(&source).map_err(|e| stored(&e))?,
             Epoch::new(&epoch).map_err(|e| stored(&e))?,
             sequence,
         );
     }
-    Ok(())
+    complete("sequences", known, found)
 }
 
 /// Blocks from the one of `from` on that may hold something wanted; at most one more than a read looks into.

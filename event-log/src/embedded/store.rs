@@ -12,7 +12,7 @@ use super::{
     fault::WriteFault,
     letters, number, open,
     open::OpenError,
-    reader,
+    reader, seal,
     staged::Staged,
     tail,
 };
@@ -75,14 +75,8 @@ impl Store {
         })
         .map_err(|fault| fault.while_opening(path))?;
         let tail = tail::load(&connection, meta.next_offset, path)?;
-        let consumers = connection
-            .prepare("SELECT name, next_offset FROM consumers")
-            .and_then(|mut statement| {
-                statement
-                    .query_map([], |row| Ok((row.get(0)?, number::unsigned(row.get(1)?))))?
-                    .collect()
-            })
-            .map_err(&failed)?;
+        let consumers =
+            reader::consumers(&connection).map_err(|fault| fault.while_opening(path))?;
         let mut wal = path.as_os_str().to_owned();
         wal.push("-wal");
         let wal_pages = std::fs::metadata(&wal).map_or(0, |file| file.len() / PAGE);
@@ -170,31 +164,38 @@ impl Store {
                 meta.last_logged = staged.logged;
             }
             for (source, epoch, sequence) in self.admission.changes() {
+                let (last, holes) = (number::signed(sequence.last()), sequence.holes_text());
                 transaction
-                    .prepare_cached("INSERT OR REPLACE INTO sequences VALUES (?1, ?2, ?3, ?4)")?
+                    .prepare_cached("INSERT OR REPLACE INTO sequences VALUES (?1, ?2, ?3, ?4, ?5)")?
                     .execute(params![
                         source.as_str(),
                         epoch.as_str(),
-                        number::signed(sequence.last()),
-                        sequence.holes_text()
+                        last,
+                        holes,
+                        seal::of_sequence(source.as_str(), epoch.as_str(), last, &holes)
                     ])?;
             }
+            let mut consumers = self.consumers.len();
             for (name, next) in &staged.consumers {
+                let next = number::signed(*next);
+                consumers += usize::from(!self.consumers.contains_key(name));
                 transaction
-                    .prepare_cached("INSERT OR REPLACE INTO consumers VALUES (?1, ?2)")?
-                    .execute(params![name, number::signed(*next)])?;
+                    .prepare_cached("INSERT OR REPLACE INTO consumers VALUES (?1, ?2, ?3)")?
+                    .execute(params![name, next, seal::of_consumer(name, next)])?;
             }
             letters::change(&transaction, &staged.letters, &mut meta)?;
             let changed = transaction
                 .prepare_cached(
-                    "UPDATE meta SET next_offset = ?1, last_logged = ?2, dead_letters = ?3, dead_letter_bytes = ?4
-                     WHERE id = 1 AND next_offset = ?5",
+                    "UPDATE meta SET next_offset = ?1, last_logged = ?2, dead_letters = ?3, dead_letter_bytes = ?4,
+                     sequences = ?5, consumers = ?6 WHERE id = 1 AND next_offset = ?7",
                 )?
                 .execute(params![
                     number::signed(meta.next_offset),
                     meta.last_logged.as_millis(),
                     number::signed(meta.dead_letters),
                     number::signed(meta.dead_letter_bytes),
+                    number::signed(self.admission.count() as u64),
+                    number::signed(consumers as u64),
                     number::signed(self.meta.next_offset)
                 ])?;
             if changed != 1 {

@@ -124,6 +124,48 @@ fn flipped_bytes_never_change_an_event() {
         .unwrap();
 }
 
+/// What SQLite reads without a word, but would give an id twice or lose what a consumer has not read.
+#[test]
+fn a_row_that_was_changed_or_lost_is_found() {
+    let directory = tempfile::tempdir().unwrap();
+    runtime().block_on(async {
+        let log = open(directory.path());
+        append(&log, 0..10).await;
+        let newest = log.bounds().await.unwrap().newest;
+        log.set_consumer_position("ingest", &newest).await.unwrap();
+        log.close().await.unwrap();
+    });
+    for (change, says) in [
+        ("UPDATE sequences SET last_seq = 1", "the sequence of nas1:"),
+        (
+            "UPDATE sequences SET source = 'nas2'",
+            "the sequence of nas2:",
+        ),
+        (
+            "DELETE FROM sequences",
+            "it has 0 sequences and should have 1",
+        ),
+        (
+            "UPDATE consumers SET next_offset = 99",
+            "the consumer ingest is damaged",
+        ),
+        (
+            "DELETE FROM consumers",
+            "it has 0 consumers and should have 1",
+        ),
+    ] {
+        let damaged = tempfile::tempdir().unwrap();
+        copy(directory.path(), damaged.path());
+        sqlite(damaged.path()).execute_batch(change).unwrap();
+        let error = Embedded::open(damaged.path(), Options::default())
+            .err()
+            .unwrap_or_else(|| panic!("not noticed: {change}"))
+            .to_string();
+        assert!(error.contains(says), "{change}: {error}");
+        assert!(error.contains("is damaged"), "{error}");
+    }
+}
+
 #[test]
 fn a_file_that_was_cut_is_an_error_or_a_shorter_log() {
     let sound = sound();

@@ -67,6 +67,39 @@ async fn a_later_version_says_what_to_do() {
     }
 }
 
+/// Version 1 had no checksums.
+#[tokio::test]
+async fn a_file_of_version_1_goes_on_where_it_was() {
+    let directory = tempfile::tempdir().unwrap();
+    let log = open(directory.path());
+    append(&log, 0..10).await;
+    let newest = log.bounds().await.unwrap().newest;
+    log.set_consumer_position("ingest", &newest).await.unwrap();
+    log.close().await.unwrap();
+    drop(log);
+    sqlite(directory.path())
+        .execute_batch(
+            "ALTER TABLE sequences DROP COLUMN crc;
+             ALTER TABLE consumers DROP COLUMN crc;
+             ALTER TABLE meta DROP COLUMN sequences;
+             ALTER TABLE meta DROP COLUMN consumers;
+             PRAGMA user_version = 1;",
+        )
+        .unwrap();
+    let error = Embedded::open_read_only(directory.path()).err().unwrap();
+    assert!(
+        error.to_string().contains("start homelog on it once"),
+        "{error}"
+    );
+    let log = open(directory.path());
+    append(&log, 10..20).await;
+    assert_eq!(values(&read_all(&log).await), (0..20).collect::<Vec<_>>());
+    assert_eq!(log.sequences().await.unwrap()[0].last_seq, 20);
+    assert_eq!(log.consumer_position("ingest").await.unwrap(), Some(newest));
+    log.close().await.unwrap();
+    assert!(Embedded::open_read_only(directory.path()).is_ok());
+}
+
 #[test]
 fn a_directory_that_is_not_there_is_named() {
     let directory = tempfile::tempdir().unwrap();

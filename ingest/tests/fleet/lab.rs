@@ -125,30 +125,36 @@ impl House {
             .build()
             .unwrap();
         let supervisor = Supervisor::new();
-        let worker = {
+        let health = {
             let _inside = runtime.enter();
-            FleetWorker::start(
-                &supervisor,
-                "ingest",
-                FleetServices {
-                    log: Arc::clone(&self.log),
-                    fleet: Arc::clone(&self.fleet),
-                    store: Arc::clone(&self.store),
-                    catalog: Arc::new(Catalog::default()),
-                    limits: Limits {
-                        unsigned: self.store.capabilities().unsigned,
-                        ..Limits::default()
-                    },
-                    metrics: self.metrics.clone(),
-                    options: self.options.clone(),
-                },
-            )
+            self.start(&supervisor)
         };
         Running {
             runtime,
             supervisor,
-            health: worker.health(),
+            health,
         }
+    }
+
+    /// A worker with a catalogue of its own on the threads of the caller, and with its clock.
+    pub(crate) fn start(&self, supervisor: &Supervisor) -> watch::Receiver<Health> {
+        let worker = FleetWorker::start(
+            supervisor,
+            "ingest",
+            FleetServices {
+                log: Arc::clone(&self.log),
+                fleet: Arc::clone(&self.fleet),
+                store: Arc::clone(&self.store),
+                catalog: Arc::new(Catalog::default()),
+                limits: Limits {
+                    unsigned: self.store.capabilities().unsigned,
+                    ..Limits::default()
+                },
+                metrics: self.metrics.clone(),
+                options: self.options.clone(),
+            },
+        );
+        worker.health()
     }
 
     /// Whether everything of the log is in the store and the group knows it.
