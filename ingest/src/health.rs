@@ -73,9 +73,9 @@ impl Teller {
             Health::Waiting { passes: before, .. } => *before != passes && (again || !passes),
         };
         if !passes && changed {
-            error!(error = %why, "cannot {what}, will try again slowly: {why}");
+            error!("cannot {what}, will try again slowly: {why}");
         } else if changed {
-            warn!(error = %why, "cannot {what} now, will try again: {why}");
+            warn!("cannot {what} now, will try again: {why}");
         }
         if changed {
             told.at = Some(now);

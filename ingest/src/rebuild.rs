@@ -201,7 +201,7 @@ impl<'a> Run<'a> {
             match self.with.store.write(write.clone()).await {
                 Ok(written) => break written,
                 Err(e) if e.is_transient() && !matches!(e, WriteError::Closed) => {
-                    tracing::warn!(error = %e, "the store cannot take points now, will try again: {e}");
+                    tracing::warn!("the store cannot take points now, will try again: {e}");
                     tokio::select! {
                         () = stop.cancelled() => return Ok(false),
                         () = tokio::time::sleep(patience.next(true)) => {}

@@ -315,7 +315,6 @@ impl Worker {
         self.services.metrics.retries.inc();
         warn!(
             retry_in_ms = wait.as_millis(),
-            error = %why,
             "events cannot go into the store now, will try again: {why}"
         );
         tokio::select! {
@@ -371,7 +370,7 @@ impl Worker {
         let durable = match self.services.store.durable_position().await {
             Ok(durable) => durable.unwrap_or_else(|| Position::start(self.position.partitions())),
             Err(e) => {
-                warn!(error = %e, "cannot tell the event log what may be trimmed: {e}");
+                warn!("cannot tell the event log what may be trimmed: {e}");
                 return;
             }
         };
@@ -385,7 +384,7 @@ impl Worker {
             .await
         {
             Ok(()) => self.reported = Some(durable),
-            Err(e) => warn!(error = %e, "cannot tell the event log what may be trimmed: {e}"),
+            Err(e) => warn!("cannot tell the event log what may be trimmed: {e}"),
         }
     }
 }
@@ -420,7 +419,6 @@ async fn until_answered<T, E: Passes, F: Future<Output = Result<T, E>>>(
                 metrics.retries.inc();
                 warn!(
                     retry_in_ms = wait.as_millis(),
-                    error = %e,
                     "ingest cannot begin yet ({what}), will try again: {e}"
                 );
                 tokio::time::sleep(wait).await;

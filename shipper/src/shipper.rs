@@ -383,7 +383,10 @@ impl Voyage {
             }
             Err(ReadError::Closed) => bail!("the spool was closed"),
             Err(e) => {
-                error!(error = %e, retry_in_ms = READ_AGAIN.as_millis(), "the spool cannot be read, will try again: {e}");
+                error!(
+                    retry_in_ms = READ_AGAIN.as_millis(),
+                    "the spool cannot be read, will try again: {e}"
+                );
                 self.read_after = Some(Instant::now() + READ_AGAIN);
             }
         }
@@ -451,7 +454,7 @@ impl Voyage {
         drop(tokio::time::timeout(self.options.grace, landing).await);
         let position = self.position();
         if let Err(e) = self.keeper.commit(position).await {
-            warn!(error = %e, "how far the spool was shipped was not written down: {e}");
+            warn!("how far the spool was shipped was not written down: {e}");
         }
     }
 }
@@ -463,7 +466,7 @@ fn spool_failed(e: &SpoolError) -> anyhow::Result<()> {
         SpoolError::Append(AppendError::Closed | AppendError::Broken { .. })
         | SpoolError::Read(ReadError::Closed) => bail!("the spool: {e}"),
         _ => {
-            warn!(error = %e, "the spool could not be tended, will try again: {e}");
+            warn!("the spool could not be tended, will try again: {e}");
             Ok(())
         }
     }

@@ -44,7 +44,7 @@ where
         }
         let why = error.to_string();
         if why != told {
-            warn!(error = why, "waiting for {what}: {why}");
+            warn!("waiting for {what}: {why}");
             told = why;
         }
         // jittered, so that many processes do not come back at the same instant

@@ -35,7 +35,7 @@ pub(super) async fn tell(tools: &Tools, partition: usize, from: u64, to: u64) {
         );
     }
     match draft(partition, from, to) {
-        Err(e) => error!(error = %e, "a loss cannot be told: {e}"),
+        Err(e) => error!("a loss cannot be told: {e}"),
         Ok(draft) => {
             let appended = until_done(tools, "tell a loss to the event log", || {
                 let draft = draft.clone();
@@ -48,14 +48,11 @@ pub(super) async fn tell(tools: &Tools, partition: usize, from: u64, to: u64) {
             })
             .await;
             match appended {
-                Err(e) => error!(error = %e, "a loss cannot be told to the event log: {e}"),
+                Err(e) => error!("a loss cannot be told to the event log: {e}"),
                 Ok(appended) => {
                     for receipt in appended.receipts {
                         if let Outcome::Refused(why) = receipt.outcome {
-                            error!(
-                                error = why,
-                                "the event log refuses to be told a loss: {why}"
-                            );
+                            error!("the event log refuses to be told a loss: {why}");
                         }
                     }
                 }

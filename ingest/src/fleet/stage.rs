@@ -83,7 +83,7 @@ pub(super) async fn warm(tools: Tools, sources: Vec<SourceName>) -> Step {
         let entities = until_done(&tools, "read what the store knows", || async {
             match tools.services.store.state(&selection, None).await {
                 Err(e @ QueryError::TooLarge { .. }) => {
-                    warn!(error = %e, source = %source, "source `{source}` has more entities than can be known: {e}");
+                    warn!(source = %source, "source `{source}` has more entities than can be known: {e}");
                     Ok(Vec::new())
                 }
                 other => other.map(|state| state.entities),

@@ -96,7 +96,7 @@ impl Worker {
                     let all = self.lanes.keys().copied().collect();
                     self.drain(member.as_mut(), all).await;
                     if let Err(e) = member.leave().await {
-                        warn!(error = %e, "the group could not be told what is done, another worker repeats it: {e}");
+                        warn!("the group could not be told what is done, another worker repeats it: {e}");
                     }
                     return Parted::Stopped;
                 }

@@ -137,9 +137,9 @@ fn flush_all(conn: &mut Connection, shared: &Shared) -> Result<(), WriteError> {
                 metrics.flush_errors.inc();
                 shared.lock().refused(&refused);
                 if refused.is_transient() {
-                    warn!(error = %refused, "points stay in memory: {refused}");
+                    warn!("points stay in memory: {refused}");
                 } else {
-                    error!(error = %refused, "points cannot be written: {refused}");
+                    error!("points cannot be written: {refused}");
                 }
                 return Err(refused);
             }

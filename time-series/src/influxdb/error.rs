@@ -16,7 +16,9 @@ pub enum OpenError {
         cause: String,
     },
     /// It does not answer, or not now.
-    #[error("the InfluxDB at {server} does not answer: {cause}")]
+    #[error(
+        "the InfluxDB at {server} does not answer ({cause}): check that it runs, and `[store] url`"
+    )]
     Unavailable {
         /// The server.
         server: String,
