@@ -15,7 +15,9 @@ use time_series::Selection;
 use tracing::warn;
 
 use crate::{
-    App, probe,
+    App,
+    family::family_of,
+    probe,
     source_status::{ENTITY_TYPE, SourceStatus},
 };
 
@@ -127,8 +129,9 @@ async fn sources(app: &App, services: &mut BTreeMap<String, ServiceHealth>) {
                 .map(|reason| format!("{}: {reason}", source.name)),
         };
         put(services, source.name.as_str(), health);
-        if source.kind.as_str() != source.name.as_str() {
-            put(services, source.kind.as_str(), of_kind);
+        let family = family_of(source.kind.as_str());
+        if family != source.name.as_str() {
+            put(services, family, of_kind);
         }
     }
 }

@@ -29,8 +29,8 @@ use utoipa_axum::{router::OpenApiRouter, routes};
 use crate::{
     ApiError, App, auth, guard, rate, request,
     routes::{
-        agents, assets, catalog, docs, entities, events, health, live, metrics, push, range,
-        realtime, sources,
+        agents, assets, catalog, docker, docs, entities, events, health, home_assistant, live,
+        metrics, nas, pihole, proxmox, push, range, realtime, sources,
     },
 };
 
@@ -77,6 +77,11 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(catalog::catalog))
         .routes(routes!(sources::sources))
         .routes(routes!(entities::entities))
+        .routes(routes!(nas::storage))
+        .routes(routes!(docker::containers))
+        .routes(routes!(proxmox::nodes))
+        .routes(routes!(pihole::summary))
+        .routes(routes!(home_assistant::states))
         .routes(routes!(range::range))
         .routes(routes!(events::events, push::push))
         .routes(routes!(agents::sequences))

@@ -17,6 +17,7 @@ use crate::{
     ApiError, App,
     auth::Caller,
     convert::api_event,
+    family::update_name,
     metrics::StreamLabel,
     routes::live::heartbeat,
     selection::filter_of_subscription,
@@ -157,7 +158,7 @@ impl Socket {
                     for found in events {
                         let data = api_event(&found.event, found.logged, &found.position);
                         let message = ServerMessage {
-                            event: format!("{}-update", found.event.entity.entity_type),
+                            event: update_name(&found.event),
                             id: Some(id.clone()),
                             position: Some(data.position.clone()),
                             data: Some(data),

@@ -12,6 +12,7 @@ mod range;
 mod realtime;
 mod sources;
 mod value;
+mod views;
 
 pub use agents::{AgentSequence, AgentSequences, ClaimSources, ClaimedSources, ForeignSource};
 pub use auth::{
@@ -26,6 +27,9 @@ pub use range::{Agg, RangeAnswer, RangeSeries};
 pub use realtime::{ClientMessage, RealtimeFilter, ServerMessage};
 pub use sources::{SourceInfo, SourceState, SourcesAnswer};
 pub use value::ApiValue;
+pub use views::{
+    DockerContainers, HomeAssistantStates, NasStorage, PiholeSummary, ProxmoxNodes, ViewItem,
+};
 
 use serde::{Deserialize, Serialize};
 

@@ -19,8 +19,10 @@ const MAX_UNSENT: usize = 1024 * 1024;
 ///
 /// The client sends `ClientMessage`s: `{"op":"subscribe","id":"a","filter":{"source","entity","type","event"},"from":POSITION}`,
 /// `{"op":"unsubscribe","id":"a"}`, `{"op":"ping"}`. The server sends `ServerMessage`s: `subscribed` with the position where the
-/// subscription begins, `<entity type>-update` with an event and its position, `unsubscribed`, `pong`, `error`, and `gap` with
-/// `oldest` and `newest` where the log does not have what comes next; its `position` tells where the subscription goes on.
+/// subscription begins, `nas-update`, `proxmox-update`, `pihole-update`, `home-assistant-update`, for all else
+/// `<entity type>-update` such as `container-update` and `source-update`, with an event and its position, `unsubscribed`, `pong`,
+/// `error`, and `gap` with `oldest` and `newest` where the log does not have what comes next; its `position` tells where the
+/// subscription goes on.
 #[utoipa::path(
     get,
     path = "/realtime",

@@ -1,23 +1,11 @@
-use std::collections::BTreeMap;
-
 use axum::{Json, extract::State, http::Uri};
 use schemas::{
-    FieldValue, SourceName, Timestamp,
-    api::{ErrorAnswer, SourceInfo, SourceState, SourcesAnswer},
-    name::EntityType,
+    Timestamp,
+    api::{ErrorAnswer, SourcesAnswer},
 };
-use time_series::{RangeQuery, Selection, Step};
+use time_series::Selection;
 
-use crate::{
-    ApiError, App,
-    params::Params,
-    source_status::{ENTITY_TYPE, SourceStatus},
-};
-
-/// How far back the begin of a state is looked for.
-const SINCE_MS: i64 = 24 * 3_600_000;
-/// Most readings that are looked at for it: one a minute, and those of moves.
-const SINCE_READINGS: usize = 10_000;
+use crate::{ApiError, App, params::Params, source_info::sources_of};
 
 /// Every source that was ever heard: how it does, since when, and what it has.
 #[utoipa::path(
@@ -42,84 +30,9 @@ pub(crate) async fn sources(
         .store
         .state(&Selection::default(), None)
         .await?;
-    let now = Timestamp::now();
-    let mut sources: BTreeMap<SourceName, SourceInfo> = BTreeMap::new();
-    for entity in &state.entities {
-        let source = sources
-            .entry(entity.key.source.clone())
-            .or_insert_with(|| SourceInfo {
-                name: entity.key.source.to_string(),
-                kind: entity.kind.to_string(),
-                agent: entity.agent.as_ref().map(ToString::to_string),
-                state: SourceState::Pushed,
-                reason: None,
-                class: None,
-                since: None,
-                last_event: None,
-                interval_seconds: None,
-                poll_seconds: None,
-                skew_seconds: None,
-                entities: 0,
-            });
-        let newest = entity.fields.values().map(|l| l.time.as_millis()).max();
-        source.last_event = source.last_event.max(newest);
-        match SourceStatus::of(entity, now) {
-            Some(status) => {
-                source.kind = status.kind.to_string();
-                source.agent = status.agent;
-                source.state = status.state;
-                source.reason = status.reason;
-                source.class = status.class;
-                source.interval_seconds = status.interval_seconds;
-                source.poll_seconds = status.poll_seconds;
-                source.skew_seconds = status.skew_seconds;
-                if status.state == SourceState::Stale {
-                    source.since = Some(status.heard.as_millis());
-                }
-            }
-            // the entity that tells of the source is not one of its things
-            None => source.entities += 1,
-        }
-    }
-    for (name, source) in &mut sources {
-        if source.state == SourceState::Down {
-            source.since = down_since(&app, name, now).await?;
-        }
-    }
+    let sources = sources_of(&app, state.entities.iter(), Timestamp::now()).await?;
     Ok(Json(SourcesAnswer {
         position: state.position.to_string(),
         sources: sources.into_values().collect(),
     }))
-}
-
-/// When a source that is down was first said to be so, if that was within a day.
-async fn down_since(app: &App, name: &SourceName, now: Timestamp) -> Result<Option<i64>, ApiError> {
-    let query = RangeQuery {
-        selection: Selection {
-            sources: vec![name.clone()],
-            entity_types: vec![EntityType::new(ENTITY_TYPE).map_err(|e| ApiError::internal(&e))?],
-            entities: Vec::new(),
-        },
-        fields: vec!["up".into()],
-        from: now.plus_millis(-SINCE_MS),
-        to: now.plus_millis(1),
-        step: Step::Raw,
-        aggs: Vec::new(),
-        max_series: 1,
-        max_values: SINCE_READINGS,
-    };
-    let data = match app.services.store.range(&query).await {
-        Ok(data) => data,
-        // a source that moves that often has no begin worth telling
-        Err(time_series::QueryError::TooLarge { .. }) => return Ok(None),
-        Err(e) => return Err(e.into()),
-    };
-    let Some(series) = data.series.first() else {
-        return Ok(None);
-    };
-    let readings = || series.times.iter().zip(&series.values).rev();
-    let down = readings().take_while(|(_, value)| **value == Some(FieldValue::Bool(false)));
-    let was_up = readings().any(|(_, value)| *value == Some(FieldValue::Bool(true)));
-    // a source that was down all day began before that
-    Ok(down.last().map(|(time, _)| *time).filter(|_| was_up))
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::lab::Lab;
 
 /// What a collector says of a source of its own.
-async fn report(lab: &Lab, source: &str, kind: &str, up: bool, age_ms: i64) {
+pub(crate) async fn report(lab: &Lab, source: &str, kind: &str, up: bool, age_ms: i64) {
     let mut fields = Fields::new();
     fields
         .set("up", up)
@@ -39,7 +39,7 @@ async fn health_tells_of_sources_and_gives_reasons_only_to_who_is_known() {
     let lab = Lab::start().await;
     report(&lab, "server.host", "host", true, 0).await;
     report(&lab, "nas1", "synology", false, 0).await;
-    report(&lab, "nas2", "synology", true, 0).await;
+    report(&lab, "nas2", "qnap", true, 0).await;
     report(&lab, "late", "docker", true, 10 * 60_000).await;
     report(&lab, "forgotten", "docker", false, 48 * 3_600_000).await;
     let stranger = lab.http.get(lab.url("/health")).send().await.unwrap();
@@ -53,7 +53,7 @@ async fn health_tells_of_sources_and_gives_reasons_only_to_who_is_known() {
         ("host", "healthy"),
         ("nas1", "unhealthy"),
         ("nas2", "healthy"),
-        ("synology", "unhealthy"),
+        ("nas", "unhealthy"),
         ("late", "degraded"),
         ("docker", "degraded"),
         ("database", "healthy"),

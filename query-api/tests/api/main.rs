@@ -28,3 +28,5 @@ mod realtime;
 mod static_files;
 #[cfg(test)]
 mod stopping;
+#[cfg(test)]
+mod views;

@@ -87,6 +87,36 @@ async fn a_subscription_gets_what_it_asked_for() {
 }
 
 #[tokio::test]
+async fn updates_are_named_after_what_people_call_their_source() {
+    let lab = Lab::start().await;
+    let mut socket = Socket::open(&lab).await;
+    socket.ask(json!({"op": "subscribe", "id": "all"})).await;
+    for (kind, entity_type, name) in [
+        ("synology", "volume", "nas-update"),
+        ("qnap", "disk", "nas-update"),
+        ("docker", "container", "container-update"),
+        ("docker", "docker_engine", "docker_engine-update"),
+        ("proxmox", "proxmox_guest", "proxmox-update"),
+        ("pihole", "dns_upstream", "pihole-update"),
+        ("home_assistant", "sensor", "home-assistant-update"),
+        ("host", "disk", "disk-update"),
+        ("push", "container", "container-update"),
+        ("synology", "source", "source-update"),
+    ] {
+        lab.push(&[json!({
+            "source": format!("{kind}1"),
+            "kind": kind,
+            "entity": {"type": entity_type, "id": "x"},
+            "fields": {"state": "on"},
+        })])
+        .await;
+        let message = socket.next().await.unwrap();
+        assert_eq!(message.event, name, "{kind} {entity_type}");
+        assert_eq!(message.data.unwrap().kind, kind);
+    }
+}
+
+#[tokio::test]
 async fn a_subscription_goes_on_from_a_position() {
     let lab = Lab::start().await;
     let first = lab.push(&[sample("probe", "x", 1.0)]).await;

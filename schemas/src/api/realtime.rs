@@ -46,7 +46,8 @@ pub struct ClientMessage {
 /// What the server says over the WebSocket.
 #[derive(Clone, Debug, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
 pub struct ServerMessage {
-    /// `<entity type>-update`, or `subscribed`, `unsubscribed`, `gap`, `error`, `pong`.
+    /// `nas-update`, `proxmox-update`, `pihole-update`, `home-assistant-update`, else `<entity type>-update` such as
+    /// `container-update`; or `subscribed`, `unsubscribed`, `gap`, `error`, `pong`.
     pub event: String,
     /// The subscription it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,7 +6,8 @@ import type { ApiEvent } from "./ApiEvent";
  */
 export type ServerMessage = { 
 /**
- * `<entity type>-update`, or `subscribed`, `unsubscribed`, `gap`, `error`, `pong`.
+ * `nas-update`, `proxmox-update`, `pihole-update`, `home-assistant-update`, else `<entity type>-update` such as
+ * `container-update`; or `subscribed`, `unsubscribed`, `gap`, `error`, `pong`.
  */
 event: string, 
 /**
