@@ -166,6 +166,75 @@ describe('the overview', () => {
   })
 })
 
+describe('the sources', () => {
+  it('tell what went wrong, what to do, and what watching costs', async () => {
+    open('/sources')
+    const row = await screen.findByTestId('source-row')
+    expect(row.dataset.state).toBe('down')
+    expect(within(row).getByTestId('failure-class').textContent).toBe('No connection')
+    expect(within(row).getByTestId('failure-reason').textContent).toBe('the socket is gone')
+    expect(row.textContent).toContain('for 1\u202fmin')
+    expect(row.textContent).toContain('0.8\u202f% of the time')
+    expect(within(row).getByRole('link').getAttribute('href')).toBe(`/entity/${encodeURIComponent('atlas.docker/source/atlas.docker')}`)
+    expect(screen.getByText('1 down')).toBeDefined()
+  })
+
+  it('that are well say nothing more, and those that push lead to what they sent', async () => {
+    const well = { ...source, state: 'up', class: null, reason: null, since: null }
+    const pushed = { ...well, name: 'shed', state: 'pushed', interval_seconds: null, poll_seconds: null }
+    answers['/api/v1/sources'] = { position: 'p1', sources: [pushed, well] }
+    const history = open('/sources')
+    const rows = await screen.findAllByTestId('source-row')
+    expect(rows.map(({ dataset }) => dataset.source)).toEqual(['atlas.docker', 'shed'])
+    expect(screen.queryByTestId('failure-class')).toBeNull()
+    expect(within(rows[1] as HTMLElement).getByRole('link').getAttribute('href')).toBe('/?source=shed')
+    fireEvent.change(screen.getByRole('searchbox'), { target: { value: 'pushed' } })
+    await waitFor(() => expect(screen.getAllByTestId('source-row')).toHaveLength(1))
+    expect(history.location.search).toBe('?q=pushed')
+  })
+
+  it('say what to do while there are none', async () => {
+    answers['/api/v1/sources'] = { position: 'p1', sources: [] }
+    open('/sources')
+    expect(await screen.findByText('Nothing is watched yet')).toBeDefined()
+  })
+
+  it('pass on what the server says when it fails', async () => {
+    const error = { error: { code: 'forbidden', message: 'not for you', request_id: 'r9' } }
+    answers['/api/v1/sources'] = new Response(JSON.stringify(error), { status: 403 })
+    open('/sources')
+    expect((await screen.findByRole('alert')).textContent).toContain('Not for you')
+  })
+})
+
+function reading(id: string, fields: Record<string, unknown>) {
+  return {
+    key: `ha/entity/${id}`, source: 'ha', type: 'entity', id, labels: {},
+    fields: Object.fromEntries(Object.entries(fields).map(([field, value]) => [field, { value, time: NOW }])),
+  }
+}
+
+function tile(name: string): string | null {
+  return screen.getByTitle(name).textContent
+}
+
+describe('things of a type that measure different things', () => {
+  it('each show their own number, or their state', async () => {
+    entities = [
+      reading('attic', { temperature_celsius: 17.4, availability: 'available' }), reading('bath', { humidity_ratio: 0.5 }),
+      reading('house', { power_watts: 420 }), reading('phone', { battery_ratio: 0.9 }), reading('lamp', { brightness_ratio: 1 }),
+      reading('plug', { voltage_volts: 231 }), reading('door', { state: 'off' }), reading('tap', { availability: 'unavailable' }),
+    ]
+    open('/')
+    await screen.findByTitle('attic')
+    // the catalogue knows no units of these
+    expect(tile('attic')).toBe('attic17.4')
+    expect(tile('house')).toBe('house420')
+    expect(tile('door')).toBe('dooroff')
+    expect(tile('tap')).toBe('tapunavailable')
+  })
+})
+
 describe('without a session', () => {
   it('asks to log in and comes back to where it was', async () => {
     answers['/auth/refresh'] = noSession

@@ -8,11 +8,17 @@ import { LoginPage } from './pages/LoginPage'
 import { NotFoundPage } from './pages/NotFoundPage'
 import { OverviewPage } from './pages/OverviewPage'
 import { SetupPage } from './pages/SetupPage'
+import { SourcesPage } from './pages/SourcesPage'
 
 export interface OverviewSearch {
   /** Words that names and labels must have. */
   readonly q?: string | undefined
   readonly source?: string | undefined
+}
+
+export interface SourcesSearch {
+  /** Words that name, kind, agent or state must have. */
+  readonly q?: string | undefined
 }
 
 export interface LoginSearch {
@@ -55,6 +61,13 @@ const overviewRoute = createRoute({
   }),
 })
 
+const sourcesRoute = createRoute({
+  getParentRoute: () => appRoute,
+  path: '/sources',
+  component: SourcesPage,
+  validateSearch: (search: Record<string, unknown>): SourcesSearch => ({ q: text(search.q) }),
+})
+
 const entityRoute = createRoute({
   getParentRoute: () => appRoute,
   path: '/entity/$key',
@@ -62,7 +75,11 @@ const entityRoute = createRoute({
   validateSearch: readRangeSearch,
 })
 
-const routeTree = rootRoute.addChildren([loginRoute, setupRoute, appRoute.addChildren([overviewRoute, entityRoute])])
+const routeTree = rootRoute.addChildren([
+  loginRoute,
+  setupRoute,
+  appRoute.addChildren([overviewRoute, sourcesRoute, entityRoute]),
+])
 
 /** The router of the dashboard, on the browser's address bar unless told otherwise. */
 export function createAppRouter(history?: RouterHistory) {

@@ -7,7 +7,7 @@ import { InsecureBanner } from './InsecureBanner'
 import { Logo } from './Logo'
 import { ThemeSwitch } from './ThemeSwitch'
 
-/** The frame of every page: brand, connection, theme, account. */
+/** The frame of every page: brand, pages, connection, theme, account. */
 export function AppShell({ children }: { readonly children: ReactNode }) {
   return (
     <>
@@ -21,6 +21,9 @@ export function AppShell({ children }: { readonly children: ReactNode }) {
             <Logo />
             <span>Homelog</span>
           </Link>
+          <nav aria-label="Pages" className={styles.pages}>
+            <Link to="/sources">Sources</Link>
+          </nav>
           <ConnectionState />
           <div className={styles.tools}>
             <ThemeSwitch />

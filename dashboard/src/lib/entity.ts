@@ -1,6 +1,7 @@
 import type { ApiEvent } from '../api/generated/ApiEvent'
 import type { EntityState } from '../api/generated/EntityState'
 import { entriesOf } from './record'
+import { capitalise, speak } from './words'
 
 /** What a person calls it. */
 export function entityName(entity: Pick<EntityState, 'labels' | 'id'>): string {
@@ -15,16 +16,18 @@ export function sourceEntityKey(source: string): string {
   return `${source}/source/${encodeURIComponent(source)}`
 }
 
-/** Hosts first, then containers, then all other types by name. */
-const FIRST_TYPES = ['host', 'container']
-
-function typeRank(type: string): number {
-  const rank = FIRST_TYPES.indexOf(type)
-  return rank === -1 ? FIRST_TYPES.length : rank
+/** Whether it is what its source watches as a whole, rather than one of the things in it. */
+export function isWhole({ id, source }: Pick<EntityState, 'id' | 'source'>): boolean {
+  return id === source
 }
 
-function compareTypes(a: string, b: string): number {
-  return typeRank(a) - typeRank(b) || a.localeCompare(b)
+/** Hosts first, then containers, then what sources watch as a whole, then all other types by name. */
+const FIRST_TYPES = ['host', 'container']
+
+function typeRank(type: string, entities: readonly EntityState[]): number {
+  const rank = FIRST_TYPES.indexOf(type)
+  if (rank !== -1) return rank
+  return FIRST_TYPES.length + (entities.every(isWhole) ? 0 : 1)
 }
 
 const byName = new Intl.Collator('en', { numeric: true, sensitivity: 'base' })
@@ -89,7 +92,7 @@ export function applyEvent(entity: EntityState | undefined, event: ApiEvent): En
   return { key, source: event.source, type, id, labels: { ...entity?.labels, ...labels }, fields }
 }
 
-/** Entities by type, hosts first. */
+/** Entities by type, the most comprehensive first. */
 export function groupByType(entities: readonly EntityState[]): [string, EntityState[]][] {
   const groups = new Map<string, EntityState[]>()
   for (const entity of entities) {
@@ -97,12 +100,14 @@ export function groupByType(entities: readonly EntityState[]): [string, EntitySt
     if (group) group.push(entity)
     else groups.set(entity.type, [entity])
   }
-  return [...groups].toSorted(([a], [b]) => compareTypes(a, b))
+  return [...groups].toSorted(
+    ([a, ofA], [b, ofB]) => typeRank(a, ofA) - typeRank(b, ofB) || a.localeCompare(b),
+  )
 }
 
 /** One plural for headings: `host` → `Hosts`. */
 export function typeTitle(type: string): string {
-  const words = type.replaceAll('_', ' ')
-  const plural = /(s|x|ch|sh)$/.test(words) ? `${words}es` : /[^aeiou]y$/.test(words) ? `${words.slice(0, -1)}ies` : `${words}s`
-  return plural.charAt(0).toUpperCase() + plural.slice(1)
+  const words = speak(type.split('_'))
+  const plural = words === words.toUpperCase() ? words : /(s|x|ch|sh)$/.test(words) ? `${words}es` : /[^aeiou]y$/.test(words) ? `${words.slice(0, -1)}ies` : `${words}s`
+  return capitalise(plural)
 }

@@ -41,6 +41,9 @@ describe('formatNumber', () => {
     [12, 'count', '12 /s'],
     [0.5, 'seconds', '50.0 %'],
     [0, 'bytes', '0 B/s'],
+    [0.5, 'watt_hours', '1.80 kW'],
+    [0.1, 'watt_hours', '360 W'],
+    [12, 'joules', '12 W'],
   ])('the rate %f of %s is %s', (value, unit, text) => {
     expect(plain(formatNumber(value, unit, true))).toBe(text)
   })

@@ -45,9 +45,13 @@ const FORMS: Readonly<Record<string, UnitForm>> = {
   none: { symbol: '', ladder: SI },
 }
 
-/** The unit that a counter's rate per second has: seconds per second are a ratio, all else gets "/s". */
+/** Energies whose rate per second is a power, and how many watts one a second is. */
+const WATTS: Readonly<Record<string, number>> = { watt_hours: 3600, joules: 1 }
+
+/** The unit that a counter's rate per second has: seconds per second are a ratio, energy is power, all else gets "/s". */
 function formOf(unit: string, rate: boolean): UnitForm {
   if (rate && unit === 'seconds') return { symbol: '%', factor: 100 }
+  if (rate && unit in WATTS) return { symbol: 'W', ladder: SI, factor: WATTS[unit] ?? 1 }
   const form = FORMS[unit] ?? { symbol: unit.replaceAll('_', ' '), ladder: SI }
   if (!rate) return form
   return form.factor === undefined ? { ...form, symbol: `${form.symbol}/s` } : form
@@ -58,13 +62,13 @@ export function scaleFor(unit: string, magnitude: number, rate = false): Scale {
   const { symbol, ladder, factor = 1 } = formOf(unit, rate)
   if (!ladder) return { factor, suffix: symbol }
   let step = 0
-  let size = Math.abs(magnitude)
+  let size = Math.abs(magnitude * factor)
   // 999.95 would be written as "1000": it belongs to the next prefix.
   while (size >= ladder.base * 0.99995 && step < ladder.prefixes.length - 1) {
     size /= ladder.base
     step += 1
   }
-  return { factor: 1 / ladder.base ** step, suffix: `${ladder.prefixes[step] ?? ''}${symbol}` }
+  return { factor: factor / ladder.base ** step, suffix: `${ladder.prefixes[step] ?? ''}${symbol}` }
 }
 
 /** About three significant digits, never more than `max` decimals, no exponent. */

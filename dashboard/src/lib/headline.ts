@@ -2,6 +2,7 @@ import type { EntityState } from '../api/generated/EntityState'
 import type { Catalog, Metric } from './catalog'
 import { isCurrent } from './entity'
 import { entriesOf } from './record'
+import { toneOf, WORSE } from './tone'
 import { CAPACITIES, DIRECTIONS, fieldWords } from './words'
 
 /** What says most about a thing, first: words of field names that all integrations share. */
@@ -33,7 +34,10 @@ function rank({ field }: Metric): number {
   return place === -1 ? TELLING.length : place
 }
 
-/** The metrics to show of a type of entity where there is little room: numbers only, the most telling first. */
+/**
+ * The metrics to show of a type of entity where there is little room: numbers only, the most telling first. Under a `count`
+ * of `Infinity` they are all that say something of their own.
+ */
 export function headline(catalog: Catalog, entities: readonly EntityState[], count: number): Metric[] {
   const metrics = new Map<string, Metric>()
   for (const entity of entities) {
@@ -46,6 +50,18 @@ export function headline(catalog: Catalog, entities: readonly EntityState[], cou
     .filter((metric) => metric.kind !== 'state' && metric.pattern === metric.field && !isCapacity(metric))
     .toSorted((a, b) => rank(a) - rank(b) || byField.compare(a.field, b.field))
   return oneOfEach(ranked).slice(0, count)
+}
+
+/** More metrics than this many times those of the one that has most are too many for one table. */
+const TABLE_SPREAD = 2
+/** So few fit into any table. */
+const TABLE_ANYWAY = 4
+
+/** Whether entities of one type measure different things, each something else: a table of them would be empty. */
+export function isMixed(catalog: Catalog, entities: readonly EntityState[]): boolean {
+  const all = headline(catalog, entities, Infinity).length
+  if (all <= TABLE_ANYWAY) return false
+  return entities.every((entity) => headline(catalog, [entity], Infinity).length * TABLE_SPREAD <= all)
 }
 
 /** Leaves out what says the same in another unit (`memory_used_ratio`) or is more of the same (`load_5`, `load_15`). */
@@ -74,7 +90,7 @@ export function capacityField(field: string, has: (field: string) => boolean): s
   ).find((name) => name !== field && has(name))
 }
 
-const MAIN_STATES = ['state', 'status', 'health']
+const MAIN_STATES = ['state', 'status', 'health', 'availability']
 
 /** States that tell how the thing is come before its other states. */
 export function stateRank(field: string): number {
@@ -82,7 +98,9 @@ export function stateRank(field: string): number {
   return place === -1 ? MAIN_STATES.length : place
 }
 
-/** The field that says in one word how the thing is, if it has one. */
+/** The field that says in one word how the thing is, if it has one: of several the first that asks most to be looked at. */
 export function stateField(entity: EntityState): string | undefined {
-  return MAIN_STATES.find((field) => typeof entity.fields[field]?.value === 'string')
+  const known = MAIN_STATES.filter((field) => typeof entity.fields[field]?.value === 'string')
+  const alarm = (field: string) => (isCurrent(entity, field) ? WORSE[toneOf(entity.fields[field]?.value)] : 0)
+  return known.toSorted((a, b) => alarm(b) - alarm(a))[0]
 }

@@ -4,14 +4,17 @@ import type { SourceState } from '../api/generated/SourceState'
 export type Tone = 'good' | 'warn' | 'bad' | 'idle'
 
 const WORDS: Readonly<Record<Exclude<Tone, 'idle'>, readonly string[]>> = {
-  good: ['running', 'up', 'online', 'on', 'ok', 'healthy', 'active', 'normal', 'available', 'started', 'enabled', 'passed', 'true'],
+  good: [
+    'running', 'up', 'online', 'on', 'ok', 'healthy', 'active', 'normal', 'available', 'started', 'enabled', 'passed', 'true',
+    'good', 'ready', 'safe',
+  ],
   warn: [
     'paused', 'restarting', 'starting', 'degraded', 'warning', 'stale', 'stopping', 'rebuilding', 'removing', 'created', 'unknown',
-    'recreated', 'restart',
+    'recreated', 'restart', 'attention', 'abnormal', 'degrade', 'alarm', 'onbattery', 'unmounted', 'testing',
   ],
   bad: [
     'exited', 'dead', 'die', 'died', 'down', 'offline', 'unhealthy', 'failed', 'failing', 'crashed', 'error', 'critical', 'oom', 'kill',
-    'unavailable', 'unreachable',
+    'unavailable', 'unreachable', 'danger', 'faulted', 'vanished',
   ],
 }
 
@@ -23,6 +26,9 @@ const TONES = new Map(
 export function toneOf(value: unknown): Tone {
   return TONES.get(String(value).toLowerCase()) ?? 'idle'
 }
+
+/** How much a tone asks to be looked at. */
+export const WORSE: Readonly<Record<Tone, number>> = { idle: 0, good: 0, warn: 1, bad: 2 }
 
 export const SOURCE_TONES: Readonly<Record<SourceState, Tone>> = {
   up: 'good',

@@ -1,6 +1,6 @@
 import type { SourceInfo } from '../../api/generated/SourceInfo'
-import type { SourceState } from '../../api/generated/SourceState'
 import { formatAgo, formatDuration } from '../../lib/format'
+import { compareSources } from '../../lib/source'
 import { SOURCE_TONES } from '../../lib/tone'
 import { Dot } from '../Dot'
 import styles from './SourceList.module.css'
@@ -13,9 +13,6 @@ interface Props {
   readonly selected: string | undefined
   readonly onSelect: (source: string | undefined) => void
 }
-
-/** What needs a person stands first. */
-const ORDER: readonly SourceState[] = ['down', 'stale', 'up', 'pushed']
 
 function sinceText({ since, last_event: last, state }: SourceInfo, now: number, seen = 0): string {
   const newest = Math.max(last ?? 0, seen)
@@ -33,10 +30,9 @@ function costText({ interval_seconds: interval, poll_seconds: poll }: SourceInfo
 
 /** Every source with how it does; choosing one shows only what it sees. */
 export function SourceList({ sources, now, seen, selected, onSelect }: Props) {
-  const sorted = sources.toSorted((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || a.name.localeCompare(b.name))
   return (
     <ul className={styles.list}>
-      {sorted.map((source) => (
+      {sources.toSorted(compareSources).map((source) => (
         <li key={source.name}>
           <button
             type="button"

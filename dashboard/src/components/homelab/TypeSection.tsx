@@ -1,12 +1,13 @@
 import type { EntityState } from '../../api/generated/EntityState'
 import { useTrails } from '../../hooks/useTrails'
 import type { Catalog } from '../../lib/catalog'
-import { compareEntities, typeTitle } from '../../lib/entity'
-import { headline } from '../../lib/headline'
+import { compareEntities, isWhole, typeTitle } from '../../lib/entity'
+import { headline, isMixed } from '../../lib/headline'
 import type { Lab } from '../../lib/lab'
 import { Section } from '../Section'
 import { EntityCard } from './EntityCard'
 import { EntityTable } from './EntityTable'
+import { EntityTiles } from './EntityTiles'
 import styles from './TypeSection.module.css'
 
 interface Props {
@@ -23,10 +24,14 @@ interface Props {
 const CARD_METRICS = 6
 const TABLE_METRICS = 4
 
-/** All entities of one type. Hosts are few and looked at first: they get cards, all else rows. */
+/**
+ * All entities of one type. What is looked at first gets cards: hosts, and what a source watches as a whole; all else has rows,
+ * or tiles where each measures something else.
+ */
 export function TypeSection({ type, entities, all, catalog, lab, now, isQuiet }: Props) {
-  const isCards = type === 'host'
-  const metrics = headline(catalog, all, isCards ? CARD_METRICS : TABLE_METRICS)
+  const isCards = type === 'host' || all.every(isWhole)
+  const isTiles = !isCards && isMixed(catalog, all)
+  const metrics = headline(catalog, all, isCards ? CARD_METRICS : isTiles ? 0 : TABLE_METRICS)
   useTrails(lab, type, metrics)
   const title = typeTitle(type)
   const sorted = entities.toSorted((a, b) => Number(isQuiet(a)) - Number(isQuiet(b)) || compareEntities(a, b))
@@ -38,6 +43,8 @@ export function TypeSection({ type, entities, all, catalog, lab, now, isQuiet }:
             <EntityCard key={entity.key} entity={entity} metrics={metrics} lab={lab} now={now} isQuiet={isQuiet(entity)} />
           ))}
         </div>
+      ) : isTiles ? (
+        <EntityTiles entities={sorted} catalog={catalog} lab={lab} now={now} isQuiet={isQuiet} />
       ) : (
         <EntityTable title={title} entities={sorted} metrics={metrics} lab={lab} now={now} isQuiet={isQuiet} />
       )}

@@ -1,0 +1,97 @@
+import { Link } from '@tanstack/react-router'
+import type { SourceInfo } from '../../api/generated/SourceInfo'
+import { sourceEntityKey } from '../../lib/entity'
+import { failureOf } from '../../lib/failure'
+import { formatAgo, formatDuration, NO_VALUE } from '../../lib/format'
+import { entityLink } from '../../lib/links'
+import { compareSources, pollShare, stateAge } from '../../lib/source'
+import { SOURCE_TONES } from '../../lib/tone'
+import { Dot } from '../Dot'
+import styles from './SourceTable.module.css'
+
+interface Props {
+  readonly sources: readonly SourceInfo[]
+  readonly now: number
+}
+
+/** Every source: how it does, what went wrong and what to do, and what watching it costs. */
+export function SourceTable({ sources, now }: Props) {
+  return (
+    <div className={styles.frame}>
+      <table className={styles.table} aria-label="Sources">
+        <thead>
+          <tr>
+            <th scope="col">Source</th>
+            <th scope="col">State</th>
+            <th scope="col" className={styles.number}>Last seen</th>
+            <th scope="col" className={styles.number} title="Time between polls; longer than configured while the service is slow or does not answer">
+              Asked every
+            </th>
+            <th scope="col" className={styles.number} title="How long a poll takes, and the share of the time in which the service is being asked">
+              A poll takes
+            </th>
+            <th scope="col" className={styles.number}>Entities</th>
+          </tr>
+        </thead>
+        {sources.toSorted(compareSources).map((source) => (
+          <Rows key={source.name} source={source} now={now} />
+        ))}
+      </table>
+    </div>
+  )
+}
+
+function seconds(value: number | null): string {
+  return value === null ? NO_VALUE : formatDuration(value)
+}
+
+function Rows({ source, now }: { readonly source: SourceInfo; readonly now: number }) {
+  const { name, kind, agent, state, reason, class: failure, last_event: seen } = source
+  const age = stateAge(source, now)
+  const share = pollShare(source)
+  const skew = source.skew_seconds === null || Math.abs(source.skew_seconds) < 1 ? undefined : source.skew_seconds
+  const hasProblem = (state === 'down' || state === 'stale') && (reason !== null || failure !== null)
+  return (
+    <tbody className={styles.source} data-testid="source-row" data-source={name} data-state={state}>
+      <tr>
+        <th scope="row" className={styles.name}>
+          {state === 'pushed' ? (
+            <Link to="/" search={{ source: name }}>{name}</Link>
+          ) : (
+            <Link {...entityLink(sourceEntityKey(name))}>{name}</Link>
+          )}
+          <span className={styles.about}>{agent === null ? kind : `${kind}, by ${agent}`}</span>
+        </th>
+        <td className={styles.state}>
+          <span>
+            <Dot tone={SOURCE_TONES[state]} /> {state}
+          </span>
+          {age !== undefined && <small>{age}</small>}
+        </td>
+        <td className={styles.number} data-label="Last seen">
+          {seen === null ? NO_VALUE : formatAgo(now - seen)}
+          {skew !== undefined && (
+            <small className={styles.skew} title="Its times are corrected; better set its clock">
+              clock {formatDuration(Math.abs(skew))} {skew > 0 ? 'ahead' : 'behind'}
+            </small>
+          )}
+        </td>
+        <td className={styles.number} data-label="Asked every">{seconds(source.interval_seconds)}</td>
+        <td className={styles.number} data-label="A poll takes">
+          {seconds(source.poll_seconds)}
+          {share !== undefined && <small>{share} of the time</small>}
+        </td>
+        <td className={styles.number} data-label="Entities">{source.entities}</td>
+      </tr>
+      {hasProblem && (
+        <tr className={styles.problem}>
+          <td colSpan={6}>
+            {failure !== null && <strong data-testid="failure-class">{failureOf(failure).title}</strong>}
+            {reason !== null && <p data-testid="failure-reason">{reason}</p>}
+            {failure !== null && <small>{failureOf(failure).policy}</small>}
+          </td>
+        </tr>
+      )}
+    </tbody>
+  )
+}

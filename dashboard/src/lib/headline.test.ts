@@ -1,0 +1,43 @@
+import { describe, expect, it } from 'vitest'
+import type { EntityState } from '../api/generated/EntityState'
+import { Catalog } from './catalog'
+import { isMixed, stateField } from './headline'
+
+const NOW = 1_800_000_000_000
+const catalog = new Catalog([])
+
+function entity(id: string, fields: Readonly<Record<string, number | string>>, time = NOW): EntityState {
+  return {
+    key: `s/thing/${id}`, source: 's', type: 'thing', id, labels: {},
+    fields: Object.fromEntries(Object.entries(fields).map(([field, value]) => [field, { value, time }])),
+  }
+}
+
+describe('a type of entities', () => {
+  it('is mixed where each measures something else', () => {
+    const each = ['temperature_celsius', 'humidity_ratio', 'power_watts', 'voltage_volts', 'battery_ratio', 'brightness_ratio']
+    expect(isMixed(catalog, each.map((field) => entity(field, { [field]: 1, state: 'on' })))).toBe(true)
+  })
+
+  it('is not mixed where one has all of it and others little, or where all is little', () => {
+    const full = { cpu_ratio: 1, memory_used_bytes: 1, rx_bytes_total: 1, tx_bytes_total: 1, io_wait_ratio: 1, load_1: 1 }
+    expect(isMixed(catalog, [entity('on', full), entity('off', { cpus_count: 2 }), entity('out', {})])).toBe(false)
+    expect(isMixed(catalog, [entity('a', { temperature_celsius: 1 }), entity('b', { humidity_ratio: 1 })])).toBe(false)
+    expect(isMixed(catalog, [])).toBe(false)
+  })
+})
+
+describe('the state of an entity', () => {
+  it('is the first that it has, unless another is worse', () => {
+    expect(stateField(entity('a', { health: 'ok', status: 'ready' }))).toBe('status')
+    expect(stateField(entity('a', { health: 'abnormal', status: 'ready' }))).toBe('health')
+    expect(stateField(entity('a', { state: 'on', availability: 'unavailable' }))).toBe('availability')
+    expect(stateField(entity('a', { state: 'exited', health: 'unhealthy' }))).toBe('state')
+    expect(stateField(entity('a', { cpu_ratio: 1 }))).toBeUndefined()
+  })
+
+  it('is not one that is not read any more', () => {
+    const old = entity('a', { health: 'unhealthy' }, NOW - 3_600_000)
+    expect(stateField({ ...old, fields: { ...old.fields, ...entity('a', { state: 'running' }).fields } })).toBe('state')
+  })
+})
