@@ -107,6 +107,17 @@ describe('the overview', () => {
     expect(card.textContent).toContain('the socket is gone')
   })
 
+  it('shows the sources that need somebody, and where the others are', async () => {
+    const many = Array.from({ length: 20 }, (_, nth) => ({ ...source, name: `s${nth}`, state: nth === 15 ? 'down' : 'up', reason: null }))
+    answers['/api/v1/sources'] = { position: 'p1', sources: many }
+    open('/?source=s19')
+    const link = await screen.findByRole('link', { name: 'All 20 sources' })
+    expect(link.getAttribute('href')).toBe('/sources')
+    const names = screen.getAllByTestId('source').map(({ dataset }) => dataset.source)
+    expect(names).toHaveLength(13)
+    expect([names[0], names.at(-1)]).toEqual(['s15', 's19'])
+  })
+
   it('moves with what comes live, from the position of what was loaded', async () => {
     open('/')
     const row = await screen.findByRole('row', { name: /shop-web/ })

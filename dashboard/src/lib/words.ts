@@ -22,6 +22,7 @@ const SPOKEN: Readonly<Record<string, string>> = {
   ups: 'UPS',
   ip: 'IP',
   oom: 'OOM',
+  cpus: 'CPUs',
   pids: 'PIDs',
   '1m': '1 min',
   '5m': '5 min',

@@ -1,6 +1,5 @@
 import type { SourceInfo } from '../../api/generated/SourceInfo'
 import { formatAgo, formatDuration } from '../../lib/format'
-import { compareSources } from '../../lib/source'
 import { SOURCE_TONES } from '../../lib/tone'
 import { Dot } from '../Dot'
 import styles from './SourceList.module.css'
@@ -28,11 +27,11 @@ function costText({ interval_seconds: interval, poll_seconds: poll }: SourceInfo
   return parts.filter(Boolean).join(', ')
 }
 
-/** Every source with how it does; choosing one shows only what it sees. */
+/** Sources with how they do; choosing one shows only what it sees. */
 export function SourceList({ sources, now, seen, selected, onSelect }: Props) {
   return (
     <ul className={styles.list}>
-      {sources.toSorted(compareSources).map((source) => (
+      {sources.map((source) => (
         <li key={source.name}>
           <button
             type="button"
