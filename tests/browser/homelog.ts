@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { RangeAnswer } from '../../dashboard/src/api/generated/RangeAnswer.ts'
 import type { EventsAnswer } from '../../dashboard/src/api/generated/EventsAnswer.ts'
+import type { PushEvent } from '../../dashboard/src/api/generated/PushEvent.ts'
 import type { EntitiesAnswer } from '../../dashboard/src/api/generated/EntitiesAnswer.ts'
 
 const START_MS = 20_000
@@ -111,6 +112,16 @@ export class Api {
 
   range(entity: string, field: string, from: number, to: number): Promise<RangeAnswer> {
     return this.#get('/api/v1/range', { entity, field, from: String(from), to: String(to), step: 'raw' })
+  }
+
+  /** Sends events as a service does that tells by itself. */
+  async push(events: readonly PushEvent[]): Promise<void> {
+    const answer = await fetch(`${this.url}/api/v1/events`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${this.token}`, 'content-type': 'application/json' },
+      body: JSON.stringify(events),
+    })
+    if (!answer.ok) throw new Error(`the push answered ${answer.status}: ${await answer.text()}`)
   }
 
   async #get<T>(path: string, parameters: Record<string, string>): Promise<T> {
