@@ -115,7 +115,7 @@ fn every_panel_has_the_data_source_that_is_provisioned_and_a_query() {
             }
         }
     }
-    assert_eq!(seen.len(), 3);
+    assert_eq!(seen.len(), 5);
 }
 
 #[test]
@@ -134,6 +134,8 @@ fn every_query_names_what_the_catalogue_has() {
                 assert!(
                     name == *measurement
                         || ["source", "id"].contains(&name)
+                        // any entity may have a name
+                        || name == "label_name"
                         || fields.contains_key(name),
                     "{file}: {title}: `{measurement}` has no `{name}`"
                 );
@@ -148,9 +150,8 @@ fn points(known: &Catalogue) -> String {
     let mut lines = String::new();
     for (measurement, fields) in known {
         for step in 0..120_i64 {
-            let mut line = format!("{measurement},source=lab,id=thing ");
-            for (nth, (name, metric)) in fields.iter().enumerate() {
-                let comma = if nth == 0 { "" } else { "," };
+            let mut line = format!("{measurement},source=lab,id=thing label_name=\"The thing\"");
+            for (name, metric) in fields {
                 let name = name.replace('*', "0");
                 let value = match metric.value {
                     ValueType::Float => format!("{}.5", 120 - step),
@@ -158,7 +159,7 @@ fn points(known: &Catalogue) -> String {
                     ValueType::Bool => "true".to_owned(),
                     ValueType::Text => "\"down\"".to_owned(),
                 };
-                write!(line, "{comma}{name}={value}").unwrap();
+                write!(line, ",{name}={value}").unwrap();
             }
             writeln!(lines, "{line} {}", now - step).unwrap();
         }
@@ -171,6 +172,7 @@ fn as_sent(query: &str) -> String {
     query
         .replace("/^$source$/", "/^(lab)$/")
         .replace("/^$container$/", "/^(thing)$/")
+        .replace("/^$guest$/", "/^(thing)$/")
         .replace("$timeFilter", "time >= now() - 1h AND time <= now()")
         .replace("$__interval", "30s")
 }
