@@ -6,7 +6,7 @@
 use std::{fs, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
-use collector::{Collector, CollectorMetrics, Environment, SourceConfig, integrations};
+use collector::{CollectorMetrics, Environment, SourceConfig, Sources, Supplier, integrations};
 use prometheus_client::registry::Registry;
 use schemas::{SourceName, name::AgentName, time::parse_duration};
 use supervision::Supervisor;
@@ -77,7 +77,9 @@ async fn measure() -> anyhow::Result<()> {
         hostname: Arc::from("here"),
         metrics: CollectorMetrics::register(&mut registry),
     };
-    let collector = Collector::start(&supervisor, [source], environment);
+    let sources = Sources::default();
+    sources.apply(Supplier::Config, vec![source]);
+    collector::start(&supervisor, &sources, environment);
     tokio::time::sleep(Duration::from_secs(2)).await;
     let (before, polls_before) = (cpu_time()?, polls(&registry)?);
     tokio::time::sleep(time).await;
@@ -89,7 +91,6 @@ async fn measure() -> anyhow::Result<()> {
         used.as_secs_f64() / time.as_secs_f64() * 100.0,
         memory()?
     );
-    drop(collector);
     supervisor.drain(Duration::from_secs(3)).await;
     Ok(())
 }

@@ -24,6 +24,18 @@ pub enum FailureClass {
 }
 
 impl FailureClass {
+    /// All of them.
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Unreachable,
+        Self::Timeout,
+        Self::Tls,
+        Self::BadCredentials,
+        Self::NoPermission,
+        Self::RateLimited,
+        Self::BadAnswer,
+        Self::Other,
+    ];
+
     /// The stable name.
     pub const fn as_str(self) -> &'static str {
         match self {

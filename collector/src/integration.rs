@@ -4,7 +4,14 @@
 //! `pub(super) static INTEGRATION: Typed<Host> = Typed::new();`. Everything else follows: the configuration, the
 //! catalogue, the example file, the scheduling.
 
-use std::{fmt, future::Future, marker::PhantomData, sync::Arc, time::Duration};
+use std::{
+    fmt,
+    future::Future,
+    hash::{DefaultHasher, Hash, Hasher},
+    marker::PhantomData,
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use schemas::{
@@ -14,7 +21,7 @@ use schemas::{
 use serde::de::DeserializeOwned;
 use supervision::Supervisor;
 
-use crate::{Batch, OpenError, PollError};
+use crate::{Batch, OpenError, PollError, Sources};
 
 /// What an integration is given; it reaches for nothing else.
 #[derive(Clone)]
@@ -27,6 +34,8 @@ pub struct Context {
     pub hostname: Arc<str>,
     /// Starts the tasks of connections.
     pub supervisor: Supervisor,
+    /// Takes further sources that this one finds: see [`crate::sources`].
+    pub sources: Sources,
 }
 
 /// Why [`Integration::listen`] came back.
@@ -94,6 +103,8 @@ impl<I: Integration> Opened for I {
 #[derive(Clone)]
 pub struct Configured {
     kind: SourceKind,
+    /// Of what the options said; none where they did not come as text.
+    digest: Option<u64>,
     open: Arc<Opener>,
 }
 
@@ -104,6 +115,7 @@ impl Configured {
     pub fn of<I: Integration>(params: I::Params) -> Self {
         Self {
             kind: kind_of::<I>(),
+            digest: None,
             open: Arc::new(move |context| {
                 I::open(params.clone(), context).map(|open| Box::new(open) as Box<dyn Opened>)
             }),
@@ -113,6 +125,12 @@ impl Configured {
     /// Its kind.
     pub fn kind(&self) -> &SourceKind {
         &self.kind
+    }
+
+    /// Whether it is the same kind with the same options.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let same_options = self.digest.is_some() && self.digest == other.digest;
+        self.kind == other.kind && (same_options || Arc::ptr_eq(&self.open, &other.open))
     }
 
     /// Opens and drops it: whether its parameters can work, for `check`.
@@ -205,8 +223,17 @@ impl<I: Integration> Registration for Typed<I> {
 
     fn parse(&self, options: toml::Table) -> Result<Configured, ParamsError> {
         let unknown = options.keys().cloned().collect::<Vec<_>>();
+        // kept in the place of the options, which hold secrets
+        let digest = {
+            let mut hasher = DefaultHasher::new();
+            options.to_string().hash(&mut hasher);
+            hasher.finish()
+        };
         serde_path_to_error::deserialize(options)
-            .map(Configured::of::<I>)
+            .map(|params| Configured {
+                digest: Some(digest),
+                ..Configured::of::<I>(params)
+            })
             .map_err(|error| {
                 let path = error.path().to_string();
                 let message = error.inner().message().to_owned();

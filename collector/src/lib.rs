@@ -7,6 +7,7 @@
 //! - [`integrations`]: the ones that exist
 //! - [`failure`]: why a poll failed, in classes
 //! - [`scheduler`]: starts and stops sources, each a supervised task
+//! - [`sources`]: which should run, while they do
 //! - [`own_metrics`]: what the collector tells about itself
 
 mod backoff;
@@ -21,6 +22,7 @@ mod pace;
 pub mod scheduler;
 mod service;
 mod source;
+pub mod sources;
 mod status;
 #[cfg(test)]
 mod testing;
@@ -30,7 +32,8 @@ pub use defaults::{DockerHost, default_sources, find_docker, name_of_host};
 pub use failure::{FailureClass, OpenError, PollError};
 pub use integration::{Configured, Context, ParamsError, Registration};
 pub use own_metrics::CollectorMetrics;
-pub use scheduler::{Collector, Environment, SourceConfig};
+pub use scheduler::{Environment, SourceConfig, start};
+pub use sources::{Sources, Supplier};
 
 use schemas::MetricDef;
 

@@ -6,6 +6,8 @@ use prometheus_client::{
     registry::{Registry, Unit},
 };
 
+use crate::FailureClass;
+
 /// One source.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, EncodeLabelSet)]
 pub(crate) struct OfSource {
@@ -18,6 +20,9 @@ pub(crate) struct OfSourceAndClass {
     source: String,
     class: String,
 }
+
+/// Why events are lost before the log takes them.
+const WHYS: [&str; 4] = ["backlog_full", "too_many", "invalid", "refused"];
 
 /// Counters of all sources.
 #[derive(Clone, Debug)]
@@ -77,6 +82,27 @@ impl CollectorMetrics {
         metrics
     }
 
+    /// Takes a source out that is gone for good.
+    pub(crate) fn forget(&self, source: &str) {
+        let label = OfSource {
+            source: source.to_owned(),
+        };
+        self.polls.remove(&label);
+        self.poll_seconds.remove(&label);
+        self.events.remove(&label);
+        self.backlog.remove(&label);
+        let of_class = |class: &str| OfSourceAndClass {
+            source: source.to_owned(),
+            class: class.to_owned(),
+        };
+        for class in FailureClass::ALL {
+            self.failures.remove(&of_class(class.as_str()));
+        }
+        for why in WHYS {
+            self.dropped.remove(&of_class(why));
+        }
+    }
+
     pub(crate) fn of(&self, source: &str) -> SourceMetrics {
         let label = OfSource {
             source: source.to_owned(),
@@ -92,7 +118,7 @@ impl CollectorMetrics {
     }
 }
 
-/// The metrics of one source; they go from the registry with it.
+/// The metrics of one source.
 #[derive(Debug)]
 pub(crate) struct SourceMetrics {
     pub(crate) polls: Counter,

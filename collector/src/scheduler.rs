@@ -1,18 +1,23 @@
-//! Starts and stops sources. Each is one supervised task that polls, backs off, and says how it does.
+//! Starts and stops sources as [`Sources`] says. Each is one supervised task that polls, backs off, and says how it does.
 
 use std::{
-    collections::HashMap,
-    sync::{Arc, Mutex, PoisonError},
+    collections::{BTreeMap, BTreeSet},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
 use event_log::EventLog;
+use futures::future::join_all;
 use schemas::{SourceName, name::AgentName};
 use supervision::Supervisor;
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
+use tracing::info;
 
-use crate::{CollectorMetrics, Configured, Context, source::SourceTask};
+use crate::{CollectorMetrics, Configured, Context, Sources, source::SourceTask};
 
 /// A poll that takes longer than this has failed, where the configuration says nothing.
 pub const DEFAULT_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,6 +35,22 @@ pub struct SourceConfig {
     pub integration: Configured,
 }
 
+impl SourceConfig {
+    /// Whether nothing of it differs, so that one that runs need not start again.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let Self {
+            name,
+            interval,
+            timeout,
+            integration,
+        } = self;
+        *name == other.name
+            && *interval == other.interval
+            && *timeout == other.timeout
+            && integration.is_same(&other.integration)
+    }
+}
+
 /// What all sources share.
 #[derive(Clone)]
 pub struct Environment {
@@ -43,53 +64,102 @@ pub struct Environment {
     pub metrics: CollectorMetrics,
 }
 
-/// The sources that run.
-pub struct Collector {
+/// Runs what `sources` says, now and after every change of it, until the supervisor stops.
+pub fn start(supervisor: &Supervisor, sources: &Sources, environment: Environment) {
+    let mut scheduler = Scheduler {
+        supervisor: supervisor.clone(),
+        sources: sources.clone(),
+        environment,
+        running: BTreeMap::new(),
+        began: false,
+    };
+    let mut changed = sources.names();
+    let stop = supervisor.token();
+    supervisor.spawn("collect", async move {
+        loop {
+            changed.mark_unchanged();
+            scheduler.follow().await;
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                // the scheduler holds a handle, so that the sender lives
+                told = changed.changed() => if told.is_err() { return Ok(()) },
+            }
+        }
+    });
+}
+
+struct Scheduler {
     supervisor: Supervisor,
+    sources: Sources,
     environment: Environment,
-    running: Mutex<HashMap<SourceName, Running>>,
+    running: BTreeMap<SourceName, Running>,
+    /// The first set needs no telling.
+    began: bool,
 }
 
 struct Running {
+    config: SourceConfig,
     stop: CancellationToken,
+    removed: Arc<AtomicBool>,
     ended: oneshot::Receiver<()>,
 }
 
-/// A source that runs already.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("source `{0}` runs already: names of sources are unique")]
-pub struct AlreadyRuns(pub SourceName);
-
-impl Collector {
-    /// Starts sources. Of two with one name only the first starts; names are checked by the configuration.
-    pub fn start(
-        supervisor: &Supervisor,
-        sources: impl IntoIterator<Item = SourceConfig>,
-        environment: Environment,
-    ) -> Self {
-        let collector = Self {
-            supervisor: supervisor.clone(),
-            environment,
-            running: Mutex::default(),
-        };
-        for source in sources {
-            if let Err(e) = collector.start_source(source) {
-                tracing::error!(error = %e, "{e}");
+impl Scheduler {
+    /// Stops what should not run as it does, and starts what should.
+    async fn follow(&mut self) {
+        let wanted = self.sources.wanted();
+        let stopping: Vec<_> = self
+            .running
+            .extract_if(.., |name, running| {
+                !wanted
+                    .get(name)
+                    .is_some_and(|config| config.is_same(&running.config))
+            })
+            .map(|(_, running)| running)
+            .collect();
+        let unchanged = self.running.len();
+        let (mut restarted, mut removed) = (BTreeSet::new(), BTreeSet::new());
+        for running in &stopping {
+            let name = running.config.name.clone();
+            if wanted.contains_key(&name) {
+                restarted.insert(name);
+            } else {
+                removed.insert(name);
+                running.removed.store(true, Ordering::Release);
             }
+            running.stop.cancel();
         }
-        collector
+        // an error means that the task was cut, which is an end too
+        drop(join_all(stopping.into_iter().map(|running| running.ended)).await);
+        if self.supervisor.token().is_cancelled() {
+            return;
+        }
+        let mut started = BTreeSet::new();
+        for (name, config) in wanted {
+            if self.running.contains_key(&name) {
+                continue;
+            }
+            if !restarted.contains(&name) {
+                started.insert(name.clone());
+            }
+            let running = self.begin(config);
+            self.running.insert(name, running);
+        }
+        if std::mem::replace(&mut self.began, true) {
+            let (started, restarted, removed) = (list(&started), list(&restarted), list(&removed));
+            info!(
+                started,
+                restarted,
+                removed,
+                unchanged,
+                "sources changed: started {started}; started again {restarted}; removed {removed}; {unchanged} go on"
+            );
+        }
     }
 
-    /// Starts one source.
-    ///
-    /// # Errors
-    /// One with its name runs.
-    pub fn start_source(&self, config: SourceConfig) -> Result<(), AlreadyRuns> {
-        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-        if running.contains_key(&config.name) {
-            return Err(AlreadyRuns(config.name));
-        }
+    fn begin(&self, config: SourceConfig) -> Running {
         let stop = self.supervisor.token().child_token();
+        let removed = Arc::new(AtomicBool::new(false));
         let (ending, ended) = oneshot::channel();
         let name = config.name.clone();
         let task = SourceTask {
@@ -98,11 +168,13 @@ impl Collector {
                 agent: self.environment.agent.clone(),
                 hostname: Arc::clone(&self.environment.hostname),
                 supervisor: self.supervisor.clone(),
+                sources: self.sources.clone(),
             },
             log: Arc::clone(&self.environment.log),
             metrics: self.environment.metrics.clone(),
             stop: stop.clone(),
-            config,
+            removed: Arc::clone(&removed),
+            config: config.clone(),
         };
         self.supervisor
             .spawn_transient(format!("collect/{name}"), async move {
@@ -110,34 +182,19 @@ impl Collector {
                 // whoever waits may have gone
                 ending.send(()).ok();
             });
-        running.insert(name, Running { stop, ended });
-        Ok(())
+        Running {
+            config,
+            stop,
+            removed,
+            ended,
+        }
     }
+}
 
-    /// Stops one source and waits until its last events are on their way. Returns whether it ran.
-    pub async fn stop_source(&self, name: &SourceName) -> bool {
-        let found = self
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(name);
-        let Some(found) = found else { return false };
-        found.stop.cancel();
-        // an error means that the task was cut, which is an end too
-        drop(found.ended.await);
-        true
+fn list(names: &BTreeSet<SourceName>) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
     }
-
-    /// The names of the sources that run, sorted.
-    pub fn sources(&self) -> Vec<SourceName> {
-        let mut names: Vec<_> = self
-            .running
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .keys()
-            .cloned()
-            .collect();
-        names.sort();
-        names
-    }
+    let names: Vec<_> = names.iter().map(SourceName::as_str).collect();
+    names.join(", ")
 }

@@ -1,4 +1,12 @@
-use std::{panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Duration};
+use std::{
+    panic::AssertUnwindSafe,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
 use event_log::{EventLog, Urgency};
 use futures::FutureExt;
@@ -38,6 +46,8 @@ pub(crate) struct SourceTask {
     pub(crate) log: Arc<dyn EventLog>,
     pub(crate) metrics: CollectorMetrics,
     pub(crate) stop: CancellationToken,
+    /// Set before it is stopped, if it is for good.
+    pub(crate) removed: Arc<AtomicBool>,
 }
 
 #[cfg(test)]
@@ -77,12 +87,20 @@ impl SourceTask {
                 return;
             }
         }
+        let removed = self.removed.load(Ordering::Acquire);
+        if removed {
+            poller.status.removed();
+            poller.report();
+        }
         outbox.close();
         if tokio::time::timeout(LAST_WORDS, shipping).await.is_err() {
             warn!(
                 source = name,
                 "the last events of source `{name}` did not reach the event log in time"
             );
+        }
+        if removed {
+            self.metrics.forget(name);
         }
     }
 }

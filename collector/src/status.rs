@@ -10,7 +10,7 @@ pub(crate) static METRICS: &[MetricDef] = &[
     MetricDef::state(
         "source",
         "state",
-        "up, down, or stalled: the collector itself was held up, which says nothing about the service",
+        "up, down, stalled: the collector itself was held up, which says nothing about the service; or removed: it is no longer configured",
     ),
     MetricDef::state(
         "source",
@@ -84,6 +84,7 @@ enum State {
     Up,
     Down(FailureClass, String),
     Stalled { up_before: bool, seconds: f64 },
+    Removed,
 }
 
 impl Status {
@@ -148,12 +149,18 @@ impl Status {
         };
     }
 
+    /// It is no longer configured.
+    pub(crate) fn removed(&mut self) {
+        self.state = State::Removed;
+    }
+
     /// The fields of a `source` event; the mean of the poll time begins anew.
     pub(crate) fn report(&mut self, dropped: u64) -> Fields {
         let mut fields = Fields::new();
         let (state, class, reason) = match &self.state {
             State::Starting | State::Up => ("up", "", ""),
             State::Down(class, reason) => ("down", class.as_str(), reason.as_str()),
+            State::Removed => ("removed", "", "it is no longer configured"),
             State::Stalled { seconds, .. } => {
                 fields.set_rounded("stalled_seconds", *seconds, 1);
                 (

@@ -20,7 +20,7 @@ use schemas::{Catalog, Draft, Event, MetricDef, Position, SourceName, Timestamp,
 use supervision::Supervisor;
 use tokio::sync::watch;
 
-use crate::{Batch, Context, batch::Observation};
+use crate::{Batch, Context, Sources, batch::Observation};
 
 pub(crate) fn context(source: &str) -> Context {
     Context {
@@ -28,6 +28,7 @@ pub(crate) fn context(source: &str) -> Context {
         agent: AgentName::new("agent").unwrap(),
         hostname: Arc::from(source.split('.').next().unwrap_or(source)),
         supervisor: Supervisor::new(),
+        sources: Sources::default(),
     }
 }
 

@@ -36,7 +36,11 @@ pub use tls::{CaFile, KeyFile, Tls};
 
 pub(crate) use secret_file::read as read_secret;
 
-use std::{fs::File, io::Read, path::Path};
+use std::{
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+};
 
 use collector::SourceConfig;
 use toml::de::DeTable;
@@ -69,6 +73,35 @@ pub struct Config {
     pub sources: Vec<SourceConfig>,
 }
 
+impl Config {
+    /// The sections, besides the sources, in which another configuration differs.
+    pub(crate) fn differing(&self, other: &Self) -> Vec<&'static str> {
+        let Self {
+            log,
+            store,
+            control,
+            collect,
+            ingest,
+            api,
+            retention,
+            sources: _,
+        } = self;
+        [
+            (Log::DOC.name, *log == other.log),
+            (Store::DOC.name, *store == other.store),
+            (Control::DOC.name, *control == other.control),
+            (Collect::DOC.name, *collect == other.collect),
+            (Ingest::DOC.name, *ingest == other.ingest),
+            (Api::DOC.name, *api == other.api),
+            (Retention::DOC.name, *retention == other.retention),
+        ]
+        .into_iter()
+        .filter(|(_, same)| !same)
+        .map(|(name, _)| name)
+        .collect()
+    }
+}
+
 /// A configuration without mistakes.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -94,20 +127,41 @@ const SECTIONS: [SectionDoc; 7] = [
 /// # Errors
 /// Every mistake that is in them.
 pub fn load(path: Option<&Path>, env: &Env) -> Result<Loaded, Problems> {
+    load_from(path, env).result
+}
+
+/// What reading a configuration came to.
+#[derive(Debug)]
+pub(crate) struct Reading {
+    /// What it says, or what is wrong with it.
+    pub(crate) result: Result<Loaded, Problems>,
+    /// The files with secrets that it names, there or not.
+    pub(crate) secrets: Vec<PathBuf>,
+}
+
+/// As [`load`], with the files that belong to it.
+pub(crate) fn load_from(path: Option<&Path>, env: &Env) -> Reading {
     let Some(path) = path else {
-        return parse("the environment", "", Path::new("."), env);
+        return read_text("the environment", "", Path::new("."), env);
     };
     let name = path.display().to_string();
-    let text = read_file(path).map_err(|(message, fix)| {
-        let problem = Problem {
-            place: Place::Nowhere,
-            message,
-            fix,
-        };
-        Problems::new(&name, "", vec![problem])
-    })?;
-    let base = path.parent().unwrap_or(Path::new("."));
-    parse(&name, &text, base, env)
+    match read_file(path) {
+        Ok(text) => {
+            let base = path.parent().unwrap_or(Path::new("."));
+            read_text(&name, &text, base, env)
+        }
+        Err((message, fix)) => {
+            let problem = Problem {
+                place: Place::Nowhere,
+                message,
+                fix,
+            };
+            Reading {
+                result: Err(Problems::new(&name, "", vec![problem])),
+                secrets: Vec::new(),
+            }
+        }
+    }
 }
 
 fn read_file(path: &Path) -> Result<String, (String, String)> {
@@ -143,6 +197,10 @@ fn read_file(path: &Path) -> Result<String, (String, String)> {
 /// # Errors
 /// Every mistake that is in it.
 pub fn parse(name: &str, text: &str, base: &Path, env: &Env) -> Result<Loaded, Problems> {
+    read_text(name, text, base, env).result
+}
+
+fn read_text(name: &str, text: &str, base: &Path, env: &Env) -> Reading {
     let mut findings = Findings::default();
     let (document, errors) = DeTable::parse_recoverable(text);
     let mut root = document.into_inner();
@@ -168,10 +226,12 @@ pub fn parse(name: &str, text: &str, base: &Path, env: &Env) -> Result<Loaded, P
     };
     section::unknown_sections(&root, &SECTIONS, &mut findings);
     let shown = findings.without_secrets(text);
+    let secrets = findings.take_secret_files();
     let (problems, warnings) = findings.finish(text, &errors);
-    if problems.is_empty() {
+    let result = if problems.is_empty() {
         Ok(Loaded { config, warnings })
     } else {
         Err(Problems::new(name, shown, problems))
-    }
+    };
+    Reading { result, secrets }
 }

@@ -11,6 +11,7 @@ pub(crate) mod ingest;
 mod ingesting;
 mod monitor;
 mod port;
+mod reloading;
 mod retention;
 mod run;
 mod serving;

@@ -37,7 +37,7 @@ pub struct Services {
     /// True once the store has everything that the log held at start.
     pub caught_up: watch::Receiver<bool>,
     /// Sources that this process collects itself: nobody may push under their names.
-    pub claimed: Arc<HashSet<SourceName>>,
+    pub claimed: watch::Receiver<HashSet<SourceName>>,
     /// Who has which source, where the log remembers that for those that write to it themselves.
     pub claims: Option<Arc<dyn Claims>>,
 }

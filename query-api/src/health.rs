@@ -109,13 +109,18 @@ async fn sources(app: &App, services: &mut BTreeMap<String, ServiceHealth>) {
         let Some(source) = SourceStatus::of(entity, now) else {
             continue;
         };
-        let ours = app.services.claimed.contains(source.name.as_str());
+        if source.state == SourceState::Removed {
+            continue;
+        }
+        let ours = app.services.claimed.borrow().contains(source.name.as_str());
         if !ours && now.since(source.heard) > FORGOTTEN_MS {
             continue;
         }
         let health = ServiceHealth {
             status: match source.state {
-                SourceState::Up | SourceState::Pushed => HealthState::Healthy,
+                SourceState::Up | SourceState::Pushed | SourceState::Removed => {
+                    HealthState::Healthy
+                }
                 SourceState::Stale => HealthState::Degraded,
                 SourceState::Down => HealthState::Unhealthy,
             },

@@ -42,7 +42,9 @@ impl SourceStatus {
         };
         let up = entity.fields.get("up")?;
         let interval_seconds = number("interval_seconds");
-        let state = if now.since(up.time) > patience_ms(interval_seconds) {
+        let state = if text("state").as_deref() == Some("removed") {
+            SourceState::Removed
+        } else if now.since(up.time) > patience_ms(interval_seconds) {
             SourceState::Stale
         } else if up.value == FieldValue::Bool(true) {
             SourceState::Up

@@ -13,7 +13,8 @@ use supervision::Supervisor;
 
 use super::*;
 use crate::{
-    Collector, Configured, Environment, OpenError, integration::Integration, testing::Faulty,
+    Configured, Environment, OpenError, Sources, Supplier, integration::Integration,
+    testing::Faulty,
 };
 
 const FIVE: Duration = Duration::from_secs(5);
@@ -113,7 +114,7 @@ impl Integration for Scripted {
 struct Bench {
     script: Arc<Script>,
     log: Arc<Faulty>,
-    collector: Collector,
+    sources: Sources,
     registry: Registry,
     supervisor: Supervisor,
 }
@@ -143,11 +144,13 @@ fn start_with(steps: &[Step], log: Arc<Faulty>) -> Bench {
         hostname: Arc::from("here"),
         metrics: CollectorMetrics::register(&mut registry),
     };
-    let collector = Collector::start(&supervisor, [source], environment);
+    let sources = Sources::default();
+    sources.apply(Supplier::Config, vec![source]);
+    crate::start(&supervisor, &sources, environment);
     Bench {
         script,
         log,
-        collector,
+        sources,
         registry,
         supervisor,
     }
@@ -329,7 +332,11 @@ async fn a_panic_is_down_and_the_integration_is_opened_anew() {
     let down = &bench.of_type(EventType::Source).await[1];
     assert!(text(down, "reason").contains("the test panics"), "{down:?}");
     assert_eq!(bench.script.opened.load(Ordering::SeqCst), 2);
-    assert_eq!(bench.supervisor.running(), 1, "its task lives on");
+    assert_eq!(
+        bench.supervisor.running(),
+        2,
+        "its task lives on, and the scheduler's"
+    );
 }
 
 /// Our own stall must not look like an outage of the service: the clock jumps while nothing could run.
@@ -477,36 +484,60 @@ async fn what_an_early_poll_reads_does_not_wait_for_a_group() {
     assert_eq!(bench.of_type(EventType::Sample).await.len(), samples + 1);
 }
 
+fn scripted(script: &Arc<Script>, interval: Duration) -> SourceConfig {
+    SourceConfig {
+        name: SourceName::new("a.scripted").unwrap(),
+        interval,
+        timeout: FIVE,
+        integration: Configured::of::<Scripted>(Params {
+            script: Arc::clone(script),
+        }),
+    }
+}
+
 #[tokio::test(start_paused = true)]
-async fn a_source_is_stopped_alone_and_started_again() {
+async fn a_source_that_is_removed_says_so_and_can_come_back() {
     let bench = start(&[]);
     bench.log.grouped_ms.store(1500, Ordering::Relaxed);
     bench.run(Duration::from_secs(1)).await;
-    let name = SourceName::new("a.scripted").unwrap();
-    assert_eq!(bench.collector.sources(), std::slice::from_ref(&name));
-    assert!(bench.collector.stop_source(&name).await);
-    assert!(!bench.collector.stop_source(&name).await);
-    assert!(bench.collector.sources().is_empty());
+    assert!(bench.metric("homelog_collector_polls_total").is_some());
+    bench.sources.apply(Supplier::Config, Vec::new());
+    bench.run(Duration::from_secs(3)).await;
     assert_eq!(
         bench.of_type(EventType::Sample).await.len(),
         1,
         "its last sample is in the log"
     );
+    assert_eq!(
+        bench.told().await.last(),
+        Some(&words("removed", "", false)),
+        "it is gone, and not down"
+    );
+    assert_eq!(bench.metric("homelog_collector_polls_total"), None);
     let polls = bench.script.polls.lock().unwrap().len();
     bench.run(Duration::from_secs(20)).await;
     assert_eq!(bench.script.polls.lock().unwrap().len(), polls);
-    let again = SourceConfig {
-        name: name.clone(),
-        interval: FIVE,
-        timeout: FIVE,
-        integration: Configured::of::<Scripted>(Params {
-            script: Arc::clone(&bench.script),
-        }),
-    };
-    bench.collector.start_source(again.clone()).unwrap();
-    assert!(bench.collector.start_source(again).is_err());
+    let again = scripted(&bench.script, FIVE);
+    bench.sources.apply(Supplier::Config, vec![again]);
     bench.run(Duration::from_secs(1)).await;
     assert_eq!(bench.script.polls.lock().unwrap().len(), polls + 1);
+    assert_eq!(bench.told().await.last(), Some(&words("up", "", true)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_a_source_that_changed_starts_again() {
+    let bench = start(&[]);
+    bench.run(Duration::from_secs(1)).await;
+    let opened = || bench.script.opened.load(Ordering::SeqCst);
+    let changed = scripted(&bench.script, FIVE * 2);
+    bench.sources.apply(Supplier::Config, vec![changed.clone()]);
+    bench.run(Duration::from_secs(1)).await;
+    assert_eq!(opened(), 2);
+    bench.sources.apply(Supplier::Config, vec![changed]);
+    bench.run(Duration::from_secs(30)).await;
+    assert_eq!(opened(), 2, "the same again changes nothing");
+    let told = bench.told().await;
+    assert!(told.iter().all(|(state, ..)| state == "up"), "{told:?}");
 }
 
 #[tokio::test(start_paused = true)]

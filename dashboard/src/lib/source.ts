@@ -3,7 +3,7 @@ import type { SourceState } from '../api/generated/SourceState'
 import { formatDuration, formatNumber } from './format'
 
 /** What needs a person stands first. */
-const ORDER: readonly SourceState[] = ['down', 'stale', 'up', 'pushed']
+const ORDER: readonly SourceState[] = ['down', 'stale', 'up', 'pushed', 'removed']
 
 const byName = new Intl.Collator('en', { numeric: true, sensitivity: 'base' })
 

@@ -35,4 +35,5 @@ export const SOURCE_TONES: Readonly<Record<SourceState, Tone>> = {
   down: 'bad',
   stale: 'warn',
   pushed: 'idle',
+  removed: 'idle',
 }

@@ -1,6 +1,6 @@
 //! Collects what is wrong while a configuration is read, so that all of it is told at once.
 
-use std::ops::Range;
+use std::{ops::Range, path::PathBuf};
 
 use super::problem::{Place, Problem};
 
@@ -25,6 +25,7 @@ pub(super) struct Findings {
     warnings: Vec<String>,
     variables: Vec<String>,
     secrets: Vec<Range<usize>>,
+    secret_files: Vec<PathBuf>,
 }
 
 /// Whether a span stands for an environment variable.
@@ -74,6 +75,16 @@ impl Findings {
     /// Remembers where a secret stands, so that no report shows it.
     pub(super) fn hide(&mut self, span: Range<usize>) {
         self.secrets.push(span);
+    }
+
+    /// Remembers a file with a secret, there or not.
+    pub(super) fn secret_file(&mut self, path: PathBuf) {
+        self.secret_files.push(path);
+    }
+
+    /// All files with secrets that were named.
+    pub(super) fn take_secret_files(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.secret_files)
     }
 
     /// The text without the secrets that stand in it, of the same length.

@@ -69,6 +69,27 @@ impl Problems {
         &self.list
     }
 
+    /// Each in one line, for a log: where, what, and what to do.
+    pub fn lines(&self) -> impl Iterator<Item = String> {
+        self.list.iter().map(
+            |Problem {
+                 place,
+                 message,
+                 fix,
+             }| {
+                let at = match place {
+                    Place::File(range) => {
+                        let before = self.text.get(..range.start).unwrap_or(&self.text);
+                        format!("{}:{}", self.name, before.matches('\n').count() + 1)
+                    }
+                    Place::Variable(name) => format!("environment variable {name}"),
+                    Place::Nowhere => self.name.clone(),
+                };
+                format!("{at}: {message}: {fix}")
+            },
+        )
+    }
+
     /// All of them as a person reads them, with a last line that counts.
     pub fn render(&self, style: Style) -> String {
         let theme = match style {

@@ -67,7 +67,9 @@ pub(super) fn resolve(
         let secret = text(&value)
             .map_err(|fault| (fault.message, fault.fix))
             .and_then(|path| {
-                read(&at(base, path)).map_err(|message| {
+                let path = at(base, path);
+                findings.secret_file(path.clone());
+                read(&path).map_err(|message| {
                     (
                         message,
                         "write the secret into that file, or correct the path".to_owned(),

@@ -3,7 +3,8 @@
 use std::{collections::BTreeSet, ops::Range, path::Path, time::Duration};
 
 use collector::{
-    Context, Registration, SourceConfig, integrations, name_of_host, scheduler::DEFAULT_TIMEOUT,
+    Context, Registration, SourceConfig, Sources, integrations, name_of_host,
+    scheduler::DEFAULT_TIMEOUT,
 };
 use schemas::{SourceName, name::AgentName};
 use supervision::Supervisor;
@@ -134,6 +135,7 @@ fn context(name: Option<&SourceName>) -> Option<Context> {
         agent: AgentName::new(&hostname).ok()?,
         hostname,
         supervisor: Supervisor::new(),
+        sources: Sources::default(),
     })
 }
 

@@ -1,7 +1,8 @@
 //! `homelog api`: the HTTP API and the dashboard, without any state of its own.
 
-use std::{collections::HashSet, net::TcpListener, sync::Arc, time::Duration};
+use std::{net::TcpListener, sync::Arc, time::Duration};
 
+use collector::Sources;
 use prometheus_client::registry::Registry;
 use schemas::Catalog;
 use supervision::Supervisor;
@@ -71,7 +72,7 @@ async fn start(
             catalog: Arc::new(Catalog::new(collector::catalog())),
             registry,
             caught_up: ingesting::always(),
-            claimed: HashSet::new(),
+            claimed: Sources::default().names(),
             probes: Vec::new(),
         },
     )

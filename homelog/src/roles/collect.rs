@@ -11,6 +11,7 @@ use std::{
 };
 
 use anyhow::Context;
+use collector::Sources;
 use event_log::http::{Enrolment, InvalidEnrolment};
 use prometheus_client::registry::Registry;
 use secrecy::{ExposeSecret, SecretString};
@@ -20,6 +21,7 @@ use tracing::info;
 use super::{
     collecting::{self, Host},
     fits, monitor,
+    reloading::Reloading,
     run::{self, Grace, Open},
     shipping::Shipping,
 };
@@ -86,11 +88,14 @@ struct Boot {
     data: PathBuf,
     listener: Option<TcpListener>,
     host: Host,
+    sources: Sources,
+    reloading: Option<Reloading>,
     take_over: bool,
 }
 
 pub(crate) fn run(args: &CollectArgs, env: &Env) -> Result<(), Failure> {
     let mut config = place::load(args.config.as_deref(), env)?;
+    let at_start = config.clone();
     let given = match &args.hub {
         Some(hub) if hub.expose_secret() == "-" => Some(first_line(std::io::stdin().lock())?),
         given => given.clone(),
@@ -113,12 +118,22 @@ pub(crate) fn run(args: &CollectArgs, env: &Env) -> Result<(), Failure> {
         config.log.enrol(&recall(&remembered)?);
     }
     let host = Host::new(&config, env)?;
+    let sources = Sources::default();
+    let reloading = args.config.clone().map(|path| Reloading {
+        path,
+        env: env.clone(),
+        at_start,
+        host: host.clone(),
+        sources: sources.clone(),
+    });
     let boot = Boot {
         listener: monitor::listener(config.collect.listen, "collect")?,
         take_over: args.take_over,
         config,
         data,
         host,
+        sources,
+        reloading,
     };
     let outcome = run::run(GRACE, |supervisor| start(boot, supervisor));
     drop(lock);
@@ -132,6 +147,8 @@ async fn start(boot: Boot, supervisor: Supervisor) -> Result<Open, Failure> {
         data,
         listener,
         host,
+        sources,
+        reloading,
         take_over,
     } = boot;
     let mut registry = Registry::default();
@@ -140,8 +157,18 @@ async fn start(boot: Boot, supervisor: Supervisor) -> Result<Open, Failure> {
     let shipping = Shipping::new(&config, &host, &spool, take_over, &mut registry);
     let probe = shipping.probe();
     shipping.start(&supervisor, &config, &mut registry)?;
-    let collector =
-        collecting::start(&supervisor, &config, &host, Arc::clone(&spool), metrics).await?;
+    collecting::start(
+        &supervisor,
+        &sources,
+        &config,
+        &host,
+        Arc::clone(&spool),
+        metrics,
+    )
+    .await;
+    if let Some(reloading) = reloading {
+        reloading.start(&supervisor)?;
+    }
     info!(
         agent = %host.agent,
         "agent `{}` collects into {} and ships to {}",
@@ -157,7 +184,6 @@ async fn start(boot: Boot, supervisor: Supervisor) -> Result<Open, Failure> {
     )?;
     Ok(Open {
         logs: vec![spool],
-        kept: vec![Box::new(collector)],
         ..Open::default()
     })
 }

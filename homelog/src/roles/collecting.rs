@@ -3,7 +3,7 @@
 use std::{collections::HashSet, sync::Arc};
 
 use anyhow::Context;
-use collector::{Collector, CollectorMetrics, Environment, SourceConfig};
+use collector::{CollectorMetrics, Environment, SourceConfig, Sources, Supplier};
 use event_log::EventLog;
 use schemas::{SourceName, name::AgentName};
 use supervision::Supervisor;
@@ -60,13 +60,14 @@ pub(super) fn claimed(config: &Config, host: &Host) -> HashSet<SourceName> {
 /// Starts to observe what is configured, or this host and its Docker Engine.
 pub(super) async fn start(
     supervisor: &Supervisor,
+    sources: &Sources,
     config: &Config,
     host: &Host,
     log: Arc<dyn EventLog>,
     metrics: CollectorMetrics,
-) -> Result<Collector, Failure> {
-    let sources = sources(config, host).await;
-    Ok(Collector::start(
+) {
+    sources.apply(Supplier::Config, self::sources(config, host).await);
+    collector::start(
         supervisor,
         sources,
         Environment {
@@ -75,10 +76,11 @@ pub(super) async fn start(
             hostname: Arc::from(host.name.as_str()),
             metrics,
         },
-    ))
+    );
 }
 
-async fn sources(config: &Config, host: &Host) -> Vec<SourceConfig> {
+/// What is observed by a configuration.
+pub(super) async fn sources(config: &Config, host: &Host) -> Vec<SourceConfig> {
     if !config.sources.is_empty() {
         return config.sources.clone();
     }

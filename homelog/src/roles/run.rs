@@ -28,6 +28,7 @@ pub(super) struct Open {
     /// Logs.
     pub(super) logs: Vec<Arc<dyn EventLog>>,
     /// What must live as long as the role, and needs no closing.
+    #[expect(dead_code, reason = "held so that it lives")]
     pub(super) kept: Vec<Box<dyn std::any::Any + Send>>,
 }
 

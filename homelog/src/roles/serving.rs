@@ -54,7 +54,7 @@ pub(super) struct Serving<'a> {
     /// True once reads are complete.
     pub(super) caught_up: watch::Receiver<bool>,
     /// Sources that this process collects itself.
-    pub(super) claimed: HashSet<SourceName>,
+    pub(super) claimed: watch::Receiver<HashSet<SourceName>>,
     /// Parts whose state counts.
     pub(super) probes: Vec<Probe>,
 }
@@ -84,7 +84,7 @@ pub(super) async fn start(supervisor: &Supervisor, serving: Serving<'_>) -> Resu
             catalog: serving.catalog,
             registry: Arc::new(Mutex::new(serving.registry)),
             caught_up: serving.caught_up,
-            claimed: Arc::new(serving.claimed),
+            claimed: serving.claimed,
             claims: serving.log.claims.clone(),
         },
         ApiOptions {

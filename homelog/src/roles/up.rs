@@ -2,6 +2,7 @@
 
 use std::{net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
 
+use collector::Sources;
 use prometheus_client::registry::Registry;
 use schemas::Catalog;
 use supervision::Supervisor;
@@ -9,7 +10,9 @@ use supervision::Supervisor;
 use super::{
     admin::FirstAdmin,
     collecting::{self, Host},
-    fits, ingesting, port, retention,
+    fits, ingesting, port,
+    reloading::Reloading,
+    retention,
     run::{self, Grace, Open},
     serving::{self, Serving},
     shipping,
@@ -42,11 +45,14 @@ struct Boot {
     listener: TcpListener,
     first_admin: FirstAdmin,
     host: Host,
+    sources: Sources,
+    reloading: Option<Reloading>,
 }
 
 pub(crate) fn run(args: &UpArgs, env: &Env) -> Result<(), Failure> {
     let mut config = place::load(args.config.as_deref(), env)?;
     fits::up(&config)?;
+    let at_start = config.clone();
     if let Some(listen) = args.listen {
         config.api.listen = listen;
     }
@@ -57,12 +63,22 @@ pub(crate) fn run(args: &UpArgs, env: &Env) -> Result<(), Failure> {
     let lock = data_dir::lock(&data)?;
     let listener = port::listen(config.api.listen, "--listen")?;
     let grace = grace(config.log.kind);
+    let sources = Sources::reserving(collecting::claimed(&config, &host));
+    let reloading = args.config.clone().map(|path| Reloading {
+        path,
+        env: env.clone(),
+        at_start,
+        host: host.clone(),
+        sources: sources.clone(),
+    });
     let boot = Boot {
         config,
         data,
         listener,
         first_admin,
         host,
+        sources,
+        reloading,
     };
     let outcome = run::run(grace, |supervisor| start(boot, supervisor));
     drop(lock);
@@ -77,6 +93,8 @@ async fn start(boot: Boot, supervisor: Supervisor) -> Result<Open, Failure> {
         listener,
         first_admin,
         host,
+        sources,
+        reloading,
     } = boot;
     let mut registry = Registry::default();
     let metrics = collector::CollectorMetrics::register(&mut registry);
@@ -127,13 +145,23 @@ async fn start(boot: Boot, supervisor: Supervisor) -> Result<Open, Failure> {
             catalog,
             registry,
             caught_up: ingesting.caught_up(),
-            claimed: collecting::claimed(&config, &host),
+            claimed: sources.names(),
             probes,
         },
     )
     .await?;
-    let collector = collecting::start(&supervisor, &config, &host, collected_into, metrics).await?;
-    open.kept.push(Box::new(collector));
+    collecting::start(
+        &supervisor,
+        &sources,
+        &config,
+        &host,
+        collected_into,
+        metrics,
+    )
+    .await;
+    if let Some(reloading) = reloading {
+        reloading.start(&supervisor)?;
+    }
     retention::start(
         &supervisor,
         config.retention,

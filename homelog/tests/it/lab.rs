@@ -195,6 +195,13 @@ impl Lab {
         token.trim().to_owned()
     }
 
+    /// What it answers to a GET.
+    pub(crate) async fn get(&self, token: &str, path: &str) -> Value {
+        let answer = self.http.get(self.url(path)).bearer_auth(token).send();
+        let answer = answer.await.expect("an answer");
+        answer.json().await.expect("JSON")
+    }
+
     /// Pushes events of source `pushed`, a second apart, the last one at `now`.
     pub(crate) async fn push(&self, token: &str, count: i64, now: i64) -> Value {
         let events: Vec<_> = (0..count)

@@ -11,6 +11,7 @@ mod migrates;
 mod mistakes;
 mod past;
 mod process;
+mod reloads;
 mod replays;
 mod roles;
 mod servers;

@@ -91,10 +91,13 @@ pub(crate) async fn claim(
             format!("claim at most {MOST_SOURCES} sources at once"),
         ));
     }
-    let (own, free): (Vec<SourceName>, Vec<_>) = request
-        .sources
-        .into_iter()
-        .partition(|source| app.services.claimed.contains(source));
+    let (own, free): (Vec<SourceName>, Vec<_>) = {
+        let claimed = app.services.claimed.borrow();
+        request
+            .sources
+            .into_iter()
+            .partition(|source| claimed.contains(source))
+    };
     let before = if request.take_over {
         app.owners.all(&app.services).await?
     } else {

@@ -86,10 +86,11 @@ pub(crate) async fn push(
         }
     })?;
     let catalog = Arc::clone(&app.services.catalog);
-    let claimed = Arc::clone(&app.services.claimed);
+    let claimed = app.services.claimed.clone();
     let agent = caller.agent.clone();
     let large = body.len() > LARGE || encoding == Encoding::Gzip;
     let read = move || {
+        let claimed = claimed.borrow();
         let rules = Rules {
             catalog: &catalog,
             claimed: &claimed,

@@ -132,7 +132,7 @@ impl Lab {
             catalog,
             registry: Arc::new(Mutex::new(registry)),
             caught_up,
-            claimed: Arc::new(claimed),
+            claimed: watch::Sender::new(claimed).subscribe(),
             claims,
         };
         serve(vec![listener], services, options, &supervisor).unwrap();

@@ -14,6 +14,8 @@ pub enum SourceState {
     Stale,
     /// It pushes at will: nothing is known but its last event.
     Pushed,
+    /// It is no longer configured; its history is kept.
+    Removed,
 }
 
 /// One source.

@@ -3,4 +3,4 @@
 /**
  * How a source does.
  */
-export type SourceState = "up" | "down" | "stale" | "pushed";
+export type SourceState = "up" | "down" | "stale" | "pushed" | "removed";
