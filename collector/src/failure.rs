@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http_client::Fingerprint;
+
 /// Why a source is down. The names are stable: they stand in events and metrics.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum FailureClass {
@@ -75,6 +77,21 @@ pub struct PollError {
     pub message: String,
     /// When the service wants to be asked again.
     pub retry_after: Option<Duration>,
+    /// The certificate that was refused, for a person to accept.
+    pub certificate: Option<Box<CertificateShown>>,
+}
+
+/// What a certificate says of itself, and what tells it from every other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateShown {
+    /// Its SHA-256.
+    pub fingerprint: Fingerprint,
+    /// Whose it says it is.
+    pub subject: Option<String>,
+    /// When it ends, as Unix time in seconds.
+    pub not_after: Option<i64>,
+    /// Whether another one was accepted before.
+    pub pinned: bool,
 }
 
 impl PollError {
@@ -84,7 +101,19 @@ impl PollError {
             class,
             message: message.into(),
             retry_after: None,
+            certificate: None,
         }
+    }
+
+    /// A poll that was not over in its time.
+    pub(crate) fn too_slow(timeout: Duration) -> Self {
+        Self::new(
+            FailureClass::Timeout,
+            format!(
+                "no complete answer within {}: the service or the way to it is slow; raise `timeout` if this is usual",
+                schemas::time::format_duration(timeout)
+            ),
+        )
     }
 }
 

@@ -105,6 +105,7 @@ pub struct Configured {
     kind: SourceKind,
     /// Of what the options said; none where they did not come as text.
     digest: Option<u64>,
+    insecure: bool,
     open: Arc<Opener>,
 }
 
@@ -116,6 +117,7 @@ impl Configured {
         Self {
             kind: kind_of::<I>(),
             digest: None,
+            insecure: false,
             open: Arc::new(move |context| {
                 I::open(params.clone(), context).map(|open| Box::new(open) as Box<dyn Opened>)
             }),
@@ -125,6 +127,11 @@ impl Configured {
     /// Its kind.
     pub fn kind(&self) -> &SourceKind {
         &self.kind
+    }
+
+    /// Whether it believes whoever answers (`tls = { insecure = true }`).
+    pub const fn is_insecure(&self) -> bool {
+        self.insecure
     }
 
     /// Whether it is the same kind with the same options.
@@ -229,9 +236,12 @@ impl<I: Integration> Registration for Typed<I> {
             options.to_string().hash(&mut hasher);
             hasher.finish()
         };
+        let tls = options.get("tls").and_then(|tls| tls.get("insecure"));
+        let insecure = tls.and_then(toml::Value::as_bool) == Some(true);
         serde_path_to_error::deserialize(options)
             .map(|params| Configured {
                 digest: Some(digest),
+                insecure,
                 ..Configured::of::<I>(params)
             })
             .map_err(|error| {

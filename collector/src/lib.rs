@@ -26,14 +26,16 @@ pub mod sources;
 mod status;
 #[cfg(test)]
 mod testing;
+mod trial;
 
 pub use batch::Batch;
 pub use defaults::{DockerHost, default_sources, find_docker, name_of_host};
-pub use failure::{FailureClass, OpenError, PollError};
+pub use failure::{CertificateShown, FailureClass, OpenError, PollError};
 pub use integration::{Configured, Context, ParamsError, Registration};
 pub use own_metrics::CollectorMetrics;
 pub use scheduler::{Environment, SourceConfig, start};
 pub use sources::{Sources, Supplier};
+pub use trial::{Seen, Trial, try_once};
 
 use schemas::MetricDef;
 

@@ -6,7 +6,7 @@ use http_client::{Client, Error, Method, Options, Request, Response, Tls};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
-use crate::{FailureClass, OpenError, PollError};
+use crate::{CertificateShown, FailureClass, OpenError, PollError};
 
 /// Longest text of a secret.
 const MOST_SECRET: usize = 4096;
@@ -227,7 +227,23 @@ pub(crate) fn failed(error: &Error) -> PollError {
             FailureClass::Other
         }
     };
-    PollError::new(class, error.to_string())
+    let mut failure = PollError::new(class, error.to_string());
+    if let Error::Certificate {
+        seen,
+        pinned,
+        subject,
+        not_after,
+        ..
+    } = error
+    {
+        failure.certificate = Some(Box::new(CertificateShown {
+            fingerprint: *seen,
+            subject: subject.clone(),
+            not_after: *not_after,
+            pinned: *pinned,
+        }));
+    }
+    failure
 }
 
 /// An address as requests are appended to it.

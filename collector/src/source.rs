@@ -228,13 +228,7 @@ impl<'a> Poller<'a> {
                     self.next_poll = Instant::now() + self.backoff.next();
                     return;
                 }
-                Err(PollError::new(
-                    FailureClass::Timeout,
-                    format!(
-                        "no complete answer within {}: the service or the way to it is slow; raise `timeout` if this is usual",
-                        schemas::time::format_duration(timeout)
-                    ),
-                ))
+                Err(PollError::too_slow(timeout))
             }
         };
         if let (Err(e), Some(_)) = (&result, held_up) {

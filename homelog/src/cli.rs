@@ -40,7 +40,7 @@ pub enum Command {
     Api(ApiArgs),
     /// Make the topics that Kafka lacks, and show where those that are there differ from the configuration
     Topics(TopicsArgs),
-    /// Look for mistakes in a config file and tell all of them
+    /// Look for mistakes in a config file and tell all of them; try its sources with --connect
     Check(CheckArgs),
     /// Ask a running Homelog how it is: exit code 0 unless it is unhealthy
     Health(HealthArgs),
@@ -253,6 +253,12 @@ pub struct CheckArgs {
     /// Config file
     #[arg(long, value_name = "FILE")]
     pub config: PathBuf,
+    /// Also poll every source once, and show certificates that are not known yet; exit code 1 if one fails
+    #[arg(long)]
+    pub connect: bool,
+    /// Only poll this source
+    #[arg(long, value_name = "NAME", requires = "connect")]
+    pub source: Option<SourceName>,
 }
 
 /// `homelog health`.

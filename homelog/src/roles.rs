@@ -19,6 +19,7 @@ mod shipping;
 mod signals;
 pub(crate) mod up;
 
+pub(crate) use collecting::{Host, sources};
 pub(crate) use fits::fitting;
 pub(crate) use serving::{scheme, tls};
 pub(crate) use signals::Signals;

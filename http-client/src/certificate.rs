@@ -1,13 +1,56 @@
-//! When a certificate ends: the one date of it that is told, read without a library for all the rest.
+//! When a certificate ends and whose it says it is: what is told of it, read without a library for all the rest.
 
 const SEQUENCE: u8 = 0x30;
 const INTEGER: u8 = 0x02;
 const VERSION: u8 = 0xa0;
 const UTC_TIME: u8 = 0x17;
 const GENERALIZED_TIME: u8 = 0x18;
+const SET: u8 = 0x31;
+
+/// Parts of a name that are told: the last of 2.5.4.x, and how it is written.
+const NAMES: [(&[u8], &str); 6] = [
+    (&[0x55, 4, 3], "CN"),
+    (&[0x55, 4, 10], "O"),
+    (&[0x55, 4, 11], "OU"),
+    (&[0x55, 4, 7], "L"),
+    (&[0x55, 4, 8], "ST"),
+    (&[0x55, 4, 6], "C"),
+];
+const MOST_PARTS: usize = 8;
+const MOST_CHARS: usize = 64;
 
 /// The end of a certificate (X.509 in DER) as Unix time in seconds, if it is one.
 pub(crate) fn not_after(certificate: &[u8]) -> Option<i64> {
+    let mut validity = until_validity(certificate)?.enter(SEQUENCE)?;
+    validity.next()?; // from when
+    let (tag, text) = validity.next()?;
+    unix_seconds(tag, text)
+}
+
+/// Whose a certificate (X.509 in DER) says it is, as `CN=nas1, O=Home`, if it says so.
+pub(crate) fn subject(certificate: &[u8]) -> Option<String> {
+    let mut content = until_validity(certificate)?;
+    content.enter(SEQUENCE)?; // validity
+    let mut names = content.enter(SEQUENCE)?;
+    let mut parts = Vec::new();
+    while !names.0.is_empty() && parts.len() < MOST_PARTS {
+        let mut part = names.enter(SET)?.enter(SEQUENCE)?;
+        let (_, kind) = part.next()?;
+        let (_, value) = part.next()?;
+        if let Some((_, short)) = NAMES.iter().find(|(known, _)| *known == kind) {
+            let value: String = String::from_utf8_lossy(value)
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(MOST_CHARS)
+                .collect();
+            parts.push(format!("{short}={value}"));
+        }
+    }
+    (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// What a certificate says from its validity on.
+fn until_validity(certificate: &[u8]) -> Option<Der<'_>> {
     let mut signed = Der(certificate).enter(SEQUENCE)?;
     let mut content = signed.enter(SEQUENCE)?;
     if content.0.first() == Some(&VERSION) {
@@ -16,10 +59,7 @@ pub(crate) fn not_after(certificate: &[u8]) -> Option<i64> {
     content.enter(INTEGER)?; // its number
     content.enter(SEQUENCE)?; // how it is signed
     content.enter(SEQUENCE)?; // by whom
-    let mut validity = content.enter(SEQUENCE)?;
-    validity.next()?; // from when
-    let (tag, text) = validity.next()?;
-    unix_seconds(tag, text)
+    Some(content)
 }
 
 /// What is left of some elements in DER.
@@ -131,6 +171,27 @@ mod tests {
                 "{year}-{month}-{day}"
             );
         }
+    }
+
+    #[test]
+    fn whose_it_is_is_read() {
+        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        params
+            .distinguished_name
+            .push(rcgen::DnType::CommonName, "nas\u{7}1 küche");
+        params
+            .distinguished_name
+            .push(rcgen::DnType::OrganizationName, "Home");
+        let key = KeyPair::generate().unwrap();
+        let whole = params.self_signed(&key).unwrap().der().to_vec();
+        assert_eq!(subject(&whole).as_deref(), Some("CN=nas1 küche, O=Home"));
+        for end in 0..whole.len() {
+            assert_eq!(subject(&whole[..end]), None, "{end}");
+        }
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        let nameless = params.self_signed(&key).unwrap().der().to_vec();
+        assert_eq!(subject(&nameless), None);
     }
 
     #[test]

@@ -75,6 +75,8 @@ pub enum Error {
         seen: Fingerprint,
         /// Whether another one was expected.
         pinned: bool,
+        /// Whose it says it is, as `CN=nas1, O=Home`.
+        subject: Option<String>,
         /// When it ends, as Unix time in seconds.
         not_after: Option<i64>,
         /// What is wrong with it.
@@ -193,6 +195,7 @@ impl Error {
                 host,
                 seen: refused.seen,
                 pinned: refused.pinned,
+                subject: refused.subject.clone(),
                 not_after: refused.not_after,
                 why: refused.why.clone(),
             };

@@ -9,7 +9,10 @@ use rustls::{
 };
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 
-use crate::{Fingerprint, certificate::not_after};
+use crate::{
+    Fingerprint,
+    certificate::{not_after, subject},
+};
 
 /// Which certificates are good.
 #[derive(Debug)]
@@ -28,6 +31,7 @@ pub(crate) enum Trust {
 pub(crate) struct RefusedCertificate {
     pub(crate) seen: Fingerprint,
     pub(crate) pinned: bool,
+    pub(crate) subject: Option<String>,
     pub(crate) not_after: Option<i64>,
     pub(crate) why: String,
 }
@@ -52,6 +56,7 @@ fn refused(certificate: &CertificateDer<'_>, pinned: bool, why: String) -> Error
     let refused = RefusedCertificate {
         seen: Fingerprint::of(certificate),
         pinned,
+        subject: subject(certificate),
         not_after: not_after(certificate),
         why,
     };

@@ -1,15 +1,17 @@
 //! `homelog check`: every mistake of a config file at once.
 
+mod connect;
+
 use super::user::say;
 use crate::{
     cli::CheckArgs,
-    config::{self, ControlKind, LogKind, StoreKind},
+    config::{self, Config, ControlKind, LogKind, StoreKind},
     env::Env,
     outcome::Failure,
     roles,
 };
 
-pub(crate) fn run(args: &CheckArgs, env: &Env) -> Result<(), Failure> {
+pub(crate) async fn run(args: &CheckArgs, env: &Env) -> Result<(), Failure> {
     let loaded = config::load(Some(&args.config), env)
         .map_err(|problems| Failure::usage(problems.render(crate::style())))?;
     for warning in &loaded.warnings {
@@ -26,9 +28,16 @@ pub(crate) fn run(args: &CheckArgs, env: &Env) -> Result<(), Failure> {
     let alone = config.log.kind == LogKind::Embedded
         && config.store.kind == StoreKind::Embedded
         && config.control.kind == ControlKind::Embedded;
-    if alone {
-        return Ok(());
+    if !alone {
+        places(config)?;
     }
+    if args.connect {
+        connect::run(config, args.source.as_ref(), env).await?;
+    }
+    Ok(())
+}
+
+fn places(config: &Config) -> Result<(), Failure> {
     for (what, place) in [
         ("event log", config.log_place()),
         ("store", config.store_place()),

@@ -13,17 +13,17 @@ use crate::{config::Config, env::Env, outcome::Failure};
 
 /// The machine that this process runs on.
 #[derive(Clone, Debug)]
-pub(super) struct Host {
+pub(crate) struct Host {
     /// Its name.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The agent that this process is.
-    pub(super) agent: AgentName,
+    pub(crate) agent: AgentName,
     docker: Option<String>,
 }
 
 impl Host {
     /// What the system, the environment and the configuration say.
-    pub(super) fn new(config: &Config, env: &Env) -> Result<Self, Failure> {
+    pub(crate) fn new(config: &Config, env: &Env) -> Result<Self, Failure> {
         let docker = env
             .text("DOCKER_HOST")
             .map_err(|e| Failure::usage(format!("homelog: {e}")))?
@@ -80,7 +80,7 @@ pub(super) async fn start(
 }
 
 /// What is observed by a configuration.
-pub(super) async fn sources(config: &Config, host: &Host) -> Vec<SourceConfig> {
+pub(crate) async fn sources(config: &Config, host: &Host) -> Vec<SourceConfig> {
     if !config.sources.is_empty() {
         return config.sources.clone();
     }

@@ -5,6 +5,7 @@
 mod agents;
 mod bad_data;
 mod checks;
+mod connects;
 mod dead_letters;
 mod lab;
 mod migrates;

@@ -1,0 +1,135 @@
+//! `homelog check --connect`: whether every source can be reached as it is configured.
+
+use std::fmt::Write;
+
+use collector::{
+    CertificateShown, Context, PollError, Seen, SourceConfig, Sources, Trial, name_of_host,
+};
+use futures::{StreamExt, stream};
+use schemas::{SourceName, Timestamp, time::format_duration};
+use supervision::Supervisor;
+
+use crate::{
+    commands::user::say,
+    config::Config,
+    env::Env,
+    outcome::Failure,
+    roles::{Host, sources},
+};
+
+/// Sources that are tried at a time.
+const TOGETHER: usize = 8;
+
+/// Tries all sources, or the one that is named, each once.
+pub(super) async fn run(
+    config: &Config,
+    only: Option<&SourceName>,
+    env: &Env,
+) -> Result<(), Failure> {
+    let host = Host::new(config, env)?;
+    let mut all = sources(config, &host).await;
+    if let Some(name) = only {
+        all.retain(|source| source.name == *name);
+        if all.is_empty() {
+            return Err(Failure::usage(format!(
+                "homelog: --source: there is no source `{name}` in this configuration"
+            )));
+        }
+    }
+    let supervisor = Supervisor::new();
+    let context = |source: &SourceConfig| Context {
+        source: source.name.clone(),
+        agent: host.agent.clone(),
+        hostname: name_of_host(&host.name),
+        supervisor: supervisor.clone(),
+        sources: Sources::default(),
+    };
+    let mut failed = 0;
+    let trials = stream::iter(all.iter().map(|source| {
+        let context = context(source);
+        async move { (source, collector::try_once(source, &context).await) }
+    }));
+    let mut trials = std::pin::pin!(trials.buffered(TOGETHER));
+    while let Some((source, trial)) = trials.next().await {
+        failed += usize::from(trial.result.is_err());
+        say(told(source, &trial).trim_end())?;
+    }
+    supervisor.drain(std::time::Duration::from_secs(2)).await;
+    match failed {
+        0 => Ok(()),
+        1 => Err(anyhow::anyhow!("1 source of {} cannot be read", all.len()).into()),
+        _ => Err(anyhow::anyhow!("{failed} sources of {} cannot be read", all.len()).into()),
+    }
+}
+
+/// What is said of one source: a line, and more where a person has something to do.
+fn told(source: &SourceConfig, trial: &Trial) -> String {
+    let SourceConfig {
+        name, integration, ..
+    } = source;
+    let took = format_duration(std::time::Duration::from_millis(
+        u64::try_from(trial.took.as_millis()).unwrap_or(u64::MAX),
+    ));
+    let mut text = format!("{name} ({}): ", integration.kind());
+    // writing to a String does not fail
+    let _written = match &trial.result {
+        Ok(seen) => writeln!(text, "ok in {took}: {}", words(seen)),
+        Err(PollError { class, message, .. }) => {
+            writeln!(text, "{} after {took}: {message}", class.as_str())
+        }
+    };
+    if let Err(PollError {
+        certificate: Some(certificate),
+        ..
+    }) = &trial.result
+    {
+        text.push_str(&approval(name, certificate));
+    }
+    if integration.is_insecure() {
+        let _written = writeln!(
+            text,
+            "  WARNING: insecure = true: whoever answers is believed, and is given the credentials of `{name}`; \
+             remove it, run this again, and accept the certificate that is shown"
+        );
+    }
+    text
+}
+
+fn words(seen: &Seen) -> String {
+    let Seen { entities, readings } = seen;
+    if entities.is_empty() {
+        return "nothing yet".to_owned();
+    }
+    let each: Vec<_> = entities
+        .iter()
+        .map(|(entity_type, count)| format!("{count} {entity_type}"))
+        .collect();
+    let plural = if *readings == 1 { "" } else { "s" };
+    format!("{readings} reading{plural} of {}", each.join(", "))
+}
+
+/// A certificate at first sight, and what to write if it is the right one.
+fn approval(name: &SourceName, certificate: &CertificateShown) -> String {
+    let CertificateShown {
+        fingerprint,
+        subject,
+        not_after,
+        pinned,
+    } = certificate;
+    let subject = subject.as_deref().unwrap_or("not told");
+    let until = not_after
+        .and_then(|seconds| seconds.checked_mul(1000))
+        .map_or_else(
+            || "not told".to_owned(),
+            |millis| Timestamp::from_millis(millis).to_string(),
+        );
+    let ask = if *pinned {
+        "It is another one than before. Only if you replaced it yourself"
+    } else {
+        "Compare it with what the service itself shows. If it is that one"
+    };
+    format!(
+        "  subject:     {subject}\n  valid until: {until}\n  fingerprint: {fingerprint}\n  \
+         {ask}, write below source `{name}`:\n    tls = {{ fingerprint = \"{fingerprint}\" }}\n"
+    )
+}
