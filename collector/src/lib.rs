@@ -12,6 +12,7 @@
 
 mod backoff;
 mod batch;
+mod cost;
 mod defaults;
 pub mod failure;
 pub mod integration;

@@ -1,5 +1,7 @@
 //! What the collector tells about itself. The registry is passed in; there is no global.
 
+use std::sync::atomic::AtomicU64;
+
 use prometheus_client::{
     encoding::EncodeLabelSet,
     metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram},
@@ -33,6 +35,9 @@ pub struct CollectorMetrics {
     events: Family<OfSource, Counter>,
     dropped: Family<OfSourceAndClass, Counter>,
     backlog: Family<OfSource, Gauge>,
+    busy: Family<OfSource, Counter<f64, AtomicU64>>,
+    requests: Family<OfSource, Counter>,
+    interval: Family<OfSource, Gauge<f64, AtomicU64>>,
 }
 
 impl CollectorMetrics {
@@ -47,6 +52,9 @@ impl CollectorMetrics {
             events: Family::default(),
             dropped: Family::default(),
             backlog: Family::default(),
+            busy: Family::default(),
+            requests: Family::default(),
+            interval: Family::default(),
         };
         registry.register(
             "homelog_collector_polls",
@@ -79,6 +87,23 @@ impl CollectorMetrics {
             "Events that wait for the log",
             metrics.backlog.clone(),
         );
+        registry.register_with_unit(
+            "homelog_collector_busy",
+            "How long a service was being polled",
+            Unit::Seconds,
+            metrics.busy.clone(),
+        );
+        registry.register(
+            "homelog_collector_requests",
+            "HTTP requests to a service",
+            metrics.requests.clone(),
+        );
+        registry.register_with_unit(
+            "homelog_collector_interval",
+            "Time between polls, longer than configured while the service answers slowly",
+            Unit::Seconds,
+            metrics.interval.clone(),
+        );
         metrics
     }
 
@@ -91,6 +116,9 @@ impl CollectorMetrics {
         self.poll_seconds.remove(&label);
         self.events.remove(&label);
         self.backlog.remove(&label);
+        self.busy.remove(&label);
+        self.requests.remove(&label);
+        self.interval.remove(&label);
         let of_class = |class: &str| OfSourceAndClass {
             source: source.to_owned(),
             class: class.to_owned(),
@@ -112,6 +140,9 @@ impl CollectorMetrics {
             poll_seconds: self.poll_seconds.get_or_create_owned(&label),
             events: self.events.get_or_create_owned(&label),
             backlog: self.backlog.get_or_create_owned(&label),
+            busy: self.busy.get_or_create_owned(&label),
+            requests: self.requests.get_or_create_owned(&label),
+            interval: self.interval.get_or_create_owned(&label),
             all: self.clone(),
             label,
         }
@@ -125,6 +156,9 @@ pub(crate) struct SourceMetrics {
     pub(crate) poll_seconds: Histogram,
     pub(crate) events: Counter,
     pub(crate) backlog: Gauge,
+    pub(crate) busy: Counter<f64, AtomicU64>,
+    pub(crate) requests: Counter,
+    pub(crate) interval: Gauge<f64, AtomicU64>,
     all: CollectorMetrics,
     label: OfSource,
 }

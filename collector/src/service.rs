@@ -6,7 +6,7 @@ use http_client::{Client, Error, Method, Options, Request, Response, Tls};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Deserializer};
 
-use crate::{CertificateShown, FailureClass, OpenError, PollError};
+use crate::{CertificateShown, FailureClass, OpenError, PollError, cost};
 
 /// Longest text of a secret.
 const MOST_SECRET: usize = 4096;
@@ -146,6 +146,7 @@ impl Service {
 
     /// Sends; an answer of any status comes back.
     pub(crate) async fn send(&self, request: Request) -> Result<Response, PollError> {
+        cost::request();
         request.send().await.map_err(|e| failed(&e))
     }
 

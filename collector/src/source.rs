@@ -22,6 +22,7 @@ use crate::{
     Batch, CollectorMetrics, Context, FailureClass, PollError, SourceConfig,
     backoff::{Backoff, fraction, seed_of},
     batch::Observation,
+    cost::Requests,
     integration::{Heard, Opened},
     outbox::Outbox,
     pace::Pace,
@@ -71,6 +72,8 @@ struct Poller<'a> {
     /// Something happened for which the next poll is early: its samples do not wait for others.
     early: bool,
     last_poll: Option<(Instant, Timestamp)>,
+    requests: Requests,
+    counted: u64,
 }
 
 impl SourceTask {
@@ -80,8 +83,9 @@ impl SourceTask {
         let outbox = Outbox::new(name, self.metrics.of(name));
         let mut shipping = pin!(outbox.ship(&*self.log));
         let mut poller = Poller::new(&self, &outbox);
+        let requests = poller.requests.clone();
         tokio::select! {
-            () = poller.run() => {}
+            () = requests.count(poller.run()) => {}
             () = &mut shipping => {
                 info!(source = name, "source `{name}` stops: the event log is closed");
                 return;
@@ -108,6 +112,10 @@ impl SourceTask {
 impl<'a> Poller<'a> {
     fn new(task: &'a SourceTask, outbox: &'a Outbox) -> Self {
         let seed = seed_of(task.config.name.as_str());
+        outbox
+            .metrics()
+            .interval
+            .set(task.config.interval.as_secs_f64());
         let now = Instant::now();
         let (pace, first) = Pace::new(task.config.interval, fraction(seed), now);
         Self {
@@ -121,6 +129,8 @@ impl<'a> Poller<'a> {
             next_report: now + HEARTBEAT,
             early: false,
             last_poll: None,
+            requests: Requests::default(),
+            counted: 0,
         }
     }
 
@@ -208,6 +218,7 @@ impl<'a> Poller<'a> {
             Err(e) => Ok(Ok(Err(e))),
         };
         let took = began.elapsed();
+        self.count(took);
         let samples = if std::mem::take(&mut self.early) {
             Urgency::Soon
         } else {
@@ -256,6 +267,7 @@ impl<'a> Poller<'a> {
         match result {
             Ok(()) => {
                 self.backoff.reset();
+                self.paced(took);
                 let began = self.last_poll.map_or(now, |(at, _)| at);
                 self.next_poll = self.pace.next(began, now);
                 if moved && !was_up {
@@ -287,6 +299,47 @@ impl<'a> Poller<'a> {
         }
     }
 
+    /// Counts what a poll cost.
+    fn count(&mut self, took: Duration) {
+        let metrics = self.outbox.metrics();
+        metrics.busy.inc_by(took.as_secs_f64());
+        let total = self.requests.total();
+        metrics.requests.inc_by(total - self.counted);
+        self.counted = total;
+    }
+
+    /// A service that answers slowly is asked less often, and one that is quick again as often as is configured.
+    fn paced(&mut self, took: Duration) {
+        let before = self.pace.interval();
+        if !self.pace.took(took) {
+            return;
+        }
+        let interval = self.pace.interval();
+        self.status.paced(interval);
+        self.outbox.metrics().interval.set(interval.as_secs_f64());
+        let name = self.task.config.name.as_str();
+        let (shown, took) = (
+            schemas::time::format_duration(interval),
+            format!("{:.1} s", took.as_secs_f64()),
+        );
+        if interval > before {
+            info!(
+                source = name,
+                interval = shown,
+                poll_seconds = took,
+                "source `{name}` answers slowly: a poll takes {took}, so that it is polled every {shown} for now"
+            );
+        } else {
+            info!(
+                source = name,
+                interval = shown,
+                poll_seconds = took,
+                "source `{name}` answers quickly again and is polled every {shown}"
+            );
+        }
+        self.report();
+    }
+
     fn stalled(&mut self, held_up: Duration) {
         let name = self.task.config.name.as_str();
         warn!(
@@ -313,7 +366,9 @@ impl<'a> Poller<'a> {
         let entity = Entity::new(entity_type, id)
             .with_label("kind", config.integration.kind().as_str())
             .with_label("agent", self.task.context.agent.as_str());
-        let fields = self.status.report(self.outbox.dropped());
+        let fields = self
+            .status
+            .report(self.outbox.dropped(), self.requests.total());
         let draft = self.draft(EventType::Source, Timestamp::now(), entity, fields);
         self.outbox.push([(draft, Urgency::Soon)]);
     }

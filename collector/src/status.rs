@@ -2,7 +2,12 @@ use std::time::Duration;
 
 use schemas::{Fields, MetricDef, catalog::Unit};
 
-use crate::{FailureClass, PollError};
+use tokio::time::Instant;
+
+use crate::{FailureClass, PollError, pace::BUDGET};
+
+/// A share of less time says nothing.
+const SHORTEST_SPAN: Duration = Duration::from_secs(30);
 
 /// The metrics of the entity `source`.
 pub(crate) static METRICS: &[MetricDef] = &[
@@ -32,7 +37,37 @@ pub(crate) static METRICS: &[MetricDef] = &[
         "source",
         "interval_seconds",
         Unit::Seconds,
-        "time between polls",
+        "time between polls, longer than configured while the service answers slowly",
+    ),
+    MetricDef::gauge(
+        "source",
+        "configured_interval_seconds",
+        Unit::Seconds,
+        "time between polls as it is configured",
+    ),
+    MetricDef::gauge(
+        "source",
+        "busy_ratio",
+        Unit::Ratio,
+        "share of the time in which the service was being polled, since the event before",
+    ),
+    MetricDef::gauge(
+        "source",
+        "budget_ratio",
+        Unit::Ratio,
+        "most of the time that polls may take up before they become fewer",
+    ),
+    MetricDef::counter(
+        "source",
+        "busy_seconds_total",
+        Unit::Seconds,
+        "how long the service was being polled since the start",
+    ),
+    MetricDef::counter(
+        "source",
+        "requests_total",
+        Unit::Count,
+        "HTTP requests to the service since the start",
     ),
     MetricDef::gauge(
         "source",
@@ -76,6 +111,10 @@ pub(crate) struct Status {
     timed: Duration,
     timed_polls: u32,
     interval: Duration,
+    configured: Duration,
+    busy: Duration,
+    busy_before: Duration,
+    busy_since: Instant,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -97,7 +136,16 @@ impl Status {
             timed: Duration::ZERO,
             timed_polls: 0,
             interval,
+            configured: interval,
+            busy: Duration::ZERO,
+            busy_before: Duration::ZERO,
+            busy_since: Instant::now(),
         }
+    }
+
+    /// The time between polls is another one now.
+    pub(crate) fn paced(&mut self, interval: Duration) {
+        self.interval = interval;
     }
 
     pub(crate) fn is_up(&self) -> bool {
@@ -124,6 +172,7 @@ impl Status {
     pub(crate) fn polled(&mut self, result: Result<(), &PollError>, took: Duration) -> bool {
         self.polls += 1;
         self.timed += took;
+        self.busy += took;
         self.timed_polls += 1;
         let state = match result {
             Ok(()) => State::Up,
@@ -155,7 +204,7 @@ impl Status {
     }
 
     /// The fields of a `source` event; the mean of the poll time begins anew.
-    pub(crate) fn report(&mut self, dropped: u64) -> Fields {
+    pub(crate) fn report(&mut self, dropped: u64, requests: u64) -> Fields {
         let mut fields = Fields::new();
         let (state, class, reason) = match &self.state {
             State::Starting | State::Up => ("up", "", ""),
@@ -179,7 +228,22 @@ impl Status {
             .set("failures_total", self.failures)
             .set("events_total", self.events)
             .set("dropped_total", dropped)
-            .set_rounded("interval_seconds", self.interval.as_secs_f64(), 3);
+            .set_rounded("interval_seconds", self.interval.as_secs_f64(), 3)
+            .set_rounded(
+                "configured_interval_seconds",
+                self.configured.as_secs_f64(),
+                3,
+            )
+            .set_rounded("budget_ratio", BUDGET, 3)
+            .set_rounded("busy_seconds_total", self.busy.as_secs_f64(), 3)
+            .set("requests_total", requests);
+        let now = Instant::now();
+        let span = now.saturating_duration_since(self.busy_since);
+        if span >= SHORTEST_SPAN.max(self.interval) {
+            let busy = self.busy.saturating_sub(self.busy_before).as_secs_f64();
+            fields.set_rounded("busy_ratio", (busy / span.as_secs_f64()).min(1.0), 4);
+            (self.busy_before, self.busy_since) = (self.busy, now);
+        }
         if self.timed_polls > 0 {
             fields.set_rounded(
                 "poll_seconds",

@@ -39,7 +39,10 @@ pub(crate) async fn sources_of<'e>(
                 since: None,
                 last_event: None,
                 interval_seconds: None,
+                configured_interval_seconds: None,
                 poll_seconds: None,
+                busy_ratio: None,
+                budget_ratio: None,
                 skew_seconds: None,
                 entities: 0,
             });
@@ -52,7 +55,10 @@ pub(crate) async fn sources_of<'e>(
                 source.reason = status.reason;
                 source.class = status.class;
                 source.interval_seconds = status.interval_seconds;
+                source.configured_interval_seconds = status.configured_interval_seconds;
                 source.poll_seconds = status.poll_seconds;
+                source.busy_ratio = status.busy_ratio;
+                source.budget_ratio = status.budget_ratio;
                 source.skew_seconds = status.skew_seconds;
                 if status.state == SourceState::Stale {
                     source.since = Some(status.heard.as_millis());

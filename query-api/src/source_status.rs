@@ -23,7 +23,10 @@ pub(crate) struct SourceStatus {
     /// When it was said.
     pub(crate) heard: Timestamp,
     pub(crate) interval_seconds: Option<f64>,
+    pub(crate) configured_interval_seconds: Option<f64>,
     pub(crate) poll_seconds: Option<f64>,
+    pub(crate) busy_ratio: Option<f64>,
+    pub(crate) budget_ratio: Option<f64>,
     pub(crate) skew_seconds: Option<f64>,
 }
 
@@ -66,7 +69,10 @@ impl SourceStatus {
             state,
             heard: up.time,
             interval_seconds,
+            configured_interval_seconds: number("configured_interval_seconds"),
             poll_seconds: number("poll_seconds"),
+            busy_ratio: number("busy_ratio"),
+            budget_ratio: number("budget_ratio"),
             skew_seconds: number("skew_seconds"),
         })
     }

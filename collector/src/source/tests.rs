@@ -26,6 +26,7 @@ enum Step {
     Fail(FailureClass),
     Panic,
     Hang,
+    Slow(Duration),
 }
 
 #[derive(Debug, Default)]
@@ -96,6 +97,10 @@ impl Integration for Scripted {
             Step::Fail(class) => return Err(PollError::new(class, "as the test says")),
             Step::Panic => panic!("the test panics"),
             Step::Hang => std::future::pending().await,
+            Step::Slow(time) => {
+                crate::cost::request();
+                tokio::time::sleep(time).await;
+            }
         }
         Ok(())
     }
@@ -538,6 +543,58 @@ async fn only_a_source_that_changed_starts_again() {
     assert_eq!(opened(), 2, "the same again changes nothing");
     let told = bench.told().await;
     assert!(told.iter().all(|(state, ..)| state == "up"), "{told:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_service_is_polled_less_often_and_its_cost_is_told() {
+    let bench = start(&[Step::Slow(Duration::from_secs(4)); 6]);
+    bench.run(Duration::from_secs(50)).await;
+    let told = bench.of_type(EventType::Source).await;
+    let number = |event: &Event, field: &str| -> Option<f64> {
+        event.fields.get(field).and_then(FieldValue::as_f64)
+    };
+    let stretched = told
+        .iter()
+        .find(|event| number(event, "interval_seconds") == Some(10.0))
+        .expect("it is told at once");
+    assert_eq!(number(stretched, "configured_interval_seconds"), Some(5.0));
+    assert_eq!(text(stretched, "state"), "up");
+    assert_eq!(number(stretched, "requests_total"), Some(3.0));
+    assert_eq!(number(stretched, "busy_seconds_total"), Some(12.0));
+    assert_eq!(
+        bench.metric("homelog_collector_interval_seconds"),
+        Some(10.0)
+    );
+    assert!(
+        bench
+            .metric("homelog_collector_busy_seconds_total")
+            .unwrap()
+            >= 16.0
+    );
+    let gaps: Vec<_> = {
+        let polls = bench.script.polls.lock().unwrap();
+        polls
+            .windows(2)
+            .map(|pair| (pair[1] - pair[0]).as_secs())
+            .collect()
+    };
+    assert_eq!(gaps.last(), Some(&10), "{gaps:?}");
+    bench.run(Duration::from_mins(3)).await;
+    assert_eq!(
+        bench.metric("homelog_collector_interval_seconds"),
+        Some(5.0),
+        "it is quick again"
+    );
+    let told = bench.of_type(EventType::Source).await;
+    let busy: Vec<_> = told
+        .iter()
+        .filter_map(|e| number(e, "busy_ratio"))
+        .collect();
+    assert!(
+        busy.iter().any(|share| (0.2..0.9).contains(share)),
+        "{busy:?}"
+    );
+    assert!(busy.last().is_some_and(|share| *share < 0.1), "{busy:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -39,10 +39,16 @@ pub struct SourceInfo {
     /// When its newest event was observed, Unix milliseconds.
     #[ts(type = "number | null")]
     pub last_event: Option<i64>,
-    /// Seconds between polls.
+    /// Seconds between polls; more than configured while it answers slowly.
     pub interval_seconds: Option<f64>,
+    /// Seconds between polls as configured.
+    pub configured_interval_seconds: Option<f64>,
     /// Seconds that a poll takes.
     pub poll_seconds: Option<f64>,
+    /// Share of the time in which it is being polled.
+    pub busy_ratio: Option<f64>,
+    /// The share above which it is polled less often.
+    pub budget_ratio: Option<f64>,
     /// Seconds by which its clock is ahead of ours.
     pub skew_seconds: Option<f64>,
     /// Entities it has.

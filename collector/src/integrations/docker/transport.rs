@@ -87,6 +87,7 @@ impl Engine {
         let version: Arc<OnceLock<String>> = Arc::default();
         let agreed = Arc::clone(&version);
         let transport = move |request: BollardRequest| {
+            crate::cost::request();
             let http = http.clone();
             let request = at_version(request, agreed.get());
             async move { Ok(http.request(request?).await?) }

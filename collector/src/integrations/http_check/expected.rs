@@ -128,6 +128,7 @@ impl Expected {
     /// Asks once.
     pub(super) async fn ask(&self, url: &str) -> Outcome {
         let began = Instant::now();
+        crate::cost::request();
         let asked = self.client.get(url).header("accept", "*/*").send().await;
         let latency = began.elapsed();
         match asked {

@@ -38,13 +38,25 @@ since: number | null,
  */
 last_event: number | null, 
 /**
- * Seconds between polls.
+ * Seconds between polls; more than configured while it answers slowly.
  */
 interval_seconds: number | null, 
+/**
+ * Seconds between polls as configured.
+ */
+configured_interval_seconds: number | null, 
 /**
  * Seconds that a poll takes.
  */
 poll_seconds: number | null, 
+/**
+ * Share of the time in which it is being polled.
+ */
+busy_ratio: number | null, 
+/**
+ * The share above which it is polled less often.
+ */
+budget_ratio: number | null, 
 /**
  * Seconds by which its clock is ahead of ours.
  */

@@ -19,11 +19,21 @@ function sinceText({ since, last_event: last, state }: SourceInfo, now: number, 
   return since === null ? state : `${state} since ${formatDuration(Math.max(0, now - since) / 1000)}`
 }
 
-function costText({ interval_seconds: interval, poll_seconds: poll }: SourceInfo): string {
-  const parts = [
-    interval === null ? undefined : `every ${formatDuration(interval)}`,
-    poll === null ? undefined : `takes ${formatDuration(poll)}`,
-  ]
+function intervalText({ interval_seconds: interval, configured_interval_seconds: configured }: SourceInfo): string | undefined {
+  if (interval === null) return undefined
+  const every = `every ${formatDuration(interval)}`
+  return configured !== null && configured < interval ? `${every} instead of ${formatDuration(configured)}: it answers slowly` : every
+}
+
+function busyText({ busy_ratio: busy, budget_ratio: budget }: SourceInfo): string | undefined {
+  if (busy === null) return undefined
+  const share = (ratio: number) => `${(ratio * 100).toFixed(ratio < 0.1 ? 1 : 0)} %`
+  return budget === null ? `busy ${share(busy)}` : `busy ${share(busy)} of at most ${share(budget)}`
+}
+
+function costText(source: SourceInfo): string {
+  const { poll_seconds: poll } = source
+  const parts = [intervalText(source), poll === null ? undefined : `takes ${formatDuration(poll)}`, busyText(source)]
   return parts.filter(Boolean).join(', ')
 }
 
