@@ -5,7 +5,7 @@ import { compareSources, countStates, pollShare, sourceMatches, stateAge } from 
 function source(name: string, state: SourceInfo['state'], part: Partial<SourceInfo> = {}): SourceInfo {
   return {
     name, state, kind: 'docker', agent: null, reason: null, class: null, since: null, last_event: null, interval_seconds: null,
-    poll_seconds: null, skew_seconds: null, entities: 0, ...part,
+    configured_interval_seconds: null, busy_ratio: null, budget_ratio: null, poll_seconds: null, skew_seconds: null, entities: 0, ...part,
   }
 }
 
@@ -29,9 +29,8 @@ describe('sources', () => {
     expect(stateAge(source('a', 'down'), 100_000)).toBeUndefined()
   })
 
-  it('tell what a poll takes of the time only where both are known', () => {
-    expect(pollShare(source('a', 'up', { poll_seconds: 0.3, interval_seconds: 15 }))).toBe('2.0\u202f%')
-    expect(pollShare(source('a', 'up', { poll_seconds: 0.3 }))).toBeUndefined()
-    expect(pollShare(source('a', 'up', { interval_seconds: 15 }))).toBeUndefined()
+  it('tell what share of the time they are asked only where that was measured', () => {
+    expect(pollShare(source('a', 'up', { busy_ratio: 0.02 }))).toBe('2.0\u202f%')
+    expect(pollShare(source('a', 'up', { poll_seconds: 0.3, interval_seconds: 15 }))).toBeUndefined()
   })
 })

@@ -30,8 +30,7 @@ export function stateAge({ since }: SourceInfo, now: number): string | undefined
   return since === null ? undefined : `for ${formatDuration(Math.max(0, now - since) / 1000)}`
 }
 
-/** Share of the time in which it is being asked: what a poll takes of the time between two. */
-export function pollShare({ poll_seconds: poll, interval_seconds: interval }: SourceInfo): string | undefined {
-  if (poll === null || interval === null || interval <= 0) return undefined
-  return formatNumber(poll / interval, 'ratio')
+/** Share of the time in which it is being asked, as the collector measured it. */
+export function pollShare({ busy_ratio: busy }: SourceInfo): string | undefined {
+  return busy === null ? undefined : formatNumber(busy, 'ratio')
 }

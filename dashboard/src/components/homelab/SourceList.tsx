@@ -1,5 +1,5 @@
 import type { SourceInfo } from '../../api/generated/SourceInfo'
-import { formatAgo, formatDuration } from '../../lib/format'
+import { formatAgo, formatDuration, formatNumber } from '../../lib/format'
 import { SOURCE_TONES } from '../../lib/tone'
 import { Dot } from '../Dot'
 import styles from './SourceList.module.css'
@@ -27,8 +27,7 @@ function intervalText({ interval_seconds: interval, configured_interval_seconds:
 
 function busyText({ busy_ratio: busy, budget_ratio: budget }: SourceInfo): string | undefined {
   if (busy === null) return undefined
-  const share = (ratio: number) => `${(ratio * 100).toFixed(ratio < 0.1 ? 1 : 0)} %`
-  return budget === null ? `busy ${share(busy)}` : `busy ${share(busy)} of at most ${share(budget)}`
+  return budget === null ? `busy ${formatNumber(busy, 'ratio')}` : `busy ${formatNumber(busy, 'ratio')} of at most ${formatNumber(budget, 'ratio')}`
 }
 
 function costText(source: SourceInfo): string {
