@@ -20,6 +20,7 @@ pub mod integrations;
 mod outbox;
 pub mod own_metrics;
 mod pace;
+mod pattern;
 pub mod scheduler;
 mod service;
 mod source;

@@ -2,7 +2,8 @@
 //!
 //! A [`Client`] is made of [`Options`] once and shared. Redirects are refused unless they are asked for, and never lead to
 //! another host. [`Tls`] says whom it trusts: the system's authorities, one of your own, or one certificate by its
-//! fingerprint. An [`Error`] names the host and what to do, in one line.
+//! fingerprint. An [`Error`] names the host and what to do, in one line. A [`WebSocket`] begins as a request and follows the
+//! same rules.
 
 #![forbid(unsafe_code)]
 
@@ -16,6 +17,7 @@ mod request;
 mod response;
 mod tls;
 mod verifier;
+mod websocket;
 
 pub use client::Client;
 pub use error::{BuildError, Error};
@@ -25,3 +27,4 @@ pub use request::{Request, encode};
 pub use reqwest::{Method, StatusCode, Url};
 pub use response::Response;
 pub use tls::Tls;
+pub use websocket::{Upgrade, WebSocket};

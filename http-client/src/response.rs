@@ -35,6 +35,16 @@ impl Response {
         }
     }
 
+    /// The connection itself, after the server agreed to speak something else on it than HTTP.
+    pub(crate) async fn into_connection(self) -> Result<(reqwest::Upgraded, String), Error> {
+        let connection = self
+            .inner
+            .upgrade()
+            .await
+            .map_err(|e| Error::explain(&self.host, &e, self.timeout))?;
+        Ok((connection, self.host))
+    }
+
     /// The status.
     pub fn status(&self) -> StatusCode {
         self.inner.status()

@@ -4,4 +4,5 @@
 #[cfg(test)]
 mod suite {
     mod servers;
+    mod websockets;
 }

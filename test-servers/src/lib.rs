@@ -1,4 +1,5 @@
-//! Real servers for tests: Apache Kafka, InfluxDB and PostgreSQL, and a network between them and us that can be broken.
+//! Real servers for tests: Apache Kafka, InfluxDB, PostgreSQL and Home Assistant, and a network between them and us that can be
+//! broken.
 //!
 //! They run natively, from what `scripts/build-servers` and `scripts/install-missing test` bring; with
 //! `HOMELOG_SERVERS_FROM=containers` Kafka and InfluxDB run in containers of the Docker Engine that has their images.
@@ -9,6 +10,7 @@
 mod container;
 mod fault_proxy;
 mod guarded;
+mod home_assistant;
 mod influxdb;
 mod kafka;
 mod kafka_program;
@@ -20,6 +22,7 @@ mod wait;
 pub use container::Container;
 pub use fault_proxy::{Fault, FaultProxy, Traffic};
 pub use guarded::Guarded;
+pub use home_assistant::HomeAssistant;
 pub use influxdb::Influxdb;
 pub use kafka::{Kafka, KafkaOptions};
 pub use place::{free_port, servers};

@@ -55,6 +55,17 @@ impl Process {
         }
     }
 
+    /// Asks it to stop and waits, then kills it.
+    ///
+    /// # Errors
+    /// It cannot be waited for.
+    pub fn stop(self, patience: Duration) -> Result<()> {
+        match self {
+            Self::Native(process) => process.stop(patience),
+            Self::Container(container) => container.kill(),
+        }
+    }
+
     fn has_printed(&self, words: &str) -> bool {
         match self {
             Self::Native(process) => process.has_printed(words),

@@ -67,6 +67,7 @@ const HOLDERS: &[(&str, &[&str])] = &[
     ("argon2", &["control", "query-api"]),
     ("axum", &["query-api"]),
     ("reqwest", &["http-client", "time-series"]),
+    ("tokio-tungstenite", &["http-client"]),
 ];
 
 /// Packages that are no room of the product: they may depend on any.

@@ -6,7 +6,6 @@ mod line;
 mod mapping;
 mod metrics;
 mod names;
-mod pattern;
 #[cfg(test)]
 mod tests;
 
@@ -20,12 +19,12 @@ use tracing::warn;
 use crate::{
     Batch, Context, OpenError, PollError,
     integration::{Integration, Typed},
+    pattern::Patterns,
     service::{Secret, Service, TlsParams, failed},
 };
 use exposition::{Exposition, Format};
 use mapping::Mapping;
 use metrics::METRICS;
-use pattern::Patterns;
 
 pub(super) static INTEGRATION: Typed<Prometheus> = Typed::new();
 

@@ -24,10 +24,10 @@ use tokio_rustls::{
 };
 
 /// An authority and a certificate that it signed for `localhost`.
-struct Certified {
+pub(super) struct Certified {
     authority: String,
-    config: Arc<ServerConfig>,
-    fingerprint: Fingerprint,
+    pub(super) config: Arc<ServerConfig>,
+    pub(super) fingerprint: Fingerprint,
 }
 
 fn certified() -> Certified {
@@ -58,7 +58,7 @@ fn certified() -> Certified {
     }
 }
 
-fn shared() -> &'static Certified {
+pub(super) fn shared() -> &'static Certified {
     static CERTIFIED: OnceLock<Certified> = OnceLock::new();
     CERTIFIED.get_or_init(certified)
 }

@@ -12,9 +12,8 @@ use super::{
     identity::identity,
     line::Sample,
     names::{Part, field},
-    pattern::Patterns,
 };
-use crate::Batch;
+use crate::{Batch, pattern::Patterns};
 
 /// Most fields of one entity: as many as the store keeps of one.
 const MOST_FIELDS: usize = 1000;

@@ -8,19 +8,23 @@ const MOST: usize = 256;
 /// Names; `*` stands for anything, also for nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(transparent)]
-pub(super) struct Patterns(Vec<String>);
+pub(crate) struct Patterns(Vec<String>);
 
 impl Patterns {
-    pub(super) fn new(patterns: &[&str]) -> Self {
+    pub(crate) fn new(patterns: &[&str]) -> Self {
         Self(patterns.iter().map(|&pattern| pattern.to_owned()).collect())
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether there are not too many of them.
-    pub(super) fn fits(&self) -> bool {
+    pub(crate) fn fits(&self) -> bool {
         self.0.len() <= MOST && self.0.iter().all(|pattern| pattern.len() <= MOST)
     }
 
-    pub(super) fn matches(&self, name: &str) -> bool {
+    pub(crate) fn matches(&self, name: &str) -> bool {
         self.0.iter().any(|pattern| matches(pattern, name))
     }
 }
