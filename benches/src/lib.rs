@@ -1,5 +1,7 @@
 //! A plausible homelab for measurements: seeded, so that every run measures the same.
 
+pub mod process;
+
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use schemas::{
     Draft, Entity, EventType, Fields, SourceName, Timestamp,

@@ -1,6 +1,6 @@
 //! What the collector tells about itself. The registry is passed in; there is no global.
 
-use std::sync::atomic::AtomicU64;
+use std::{sync::atomic::AtomicU64, time::Duration};
 
 use prometheus_client::{
     encoding::EncodeLabelSet,
@@ -38,6 +38,7 @@ pub struct CollectorMetrics {
     busy: Family<OfSource, Counter<f64, AtomicU64>>,
     requests: Family<OfSource, Counter>,
     interval: Family<OfSource, Gauge<f64, AtomicU64>>,
+    late: Histogram,
 }
 
 impl CollectorMetrics {
@@ -55,6 +56,9 @@ impl CollectorMetrics {
             busy: Family::default(),
             requests: Family::default(),
             interval: Family::default(),
+            late: Histogram::new([
+                0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0,
+            ]),
         };
         registry.register(
             "homelog_collector_polls",
@@ -103,6 +107,12 @@ impl CollectorMetrics {
             "Time between polls, longer than configured while the service answers slowly",
             Unit::Seconds,
             metrics.interval.clone(),
+        );
+        registry.register_with_unit(
+            "homelog_collector_poll_late",
+            "How much later than planned a poll began, over all sources",
+            Unit::Seconds,
+            metrics.late.clone(),
         );
         metrics
     }
@@ -164,6 +174,10 @@ pub(crate) struct SourceMetrics {
 }
 
 impl SourceMetrics {
+    pub(crate) fn late(&self, by: Duration) {
+        self.all.late.observe(by.as_secs_f64());
+    }
+
     pub(crate) fn failed(&self, class: &str) {
         self.all.failures.get_or_create(&self.classed(class)).inc();
     }

@@ -134,7 +134,7 @@ mod tests {
         let due = pace.next(first, first);
         assert_eq!(pace.next(due, due) - due, FIVE * 2);
         for _ in 0..100 {
-            pace.took(Duration::from_secs(60));
+            pace.took(Duration::from_mins(1));
         }
         assert_eq!(
             pace.interval(),

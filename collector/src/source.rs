@@ -208,6 +208,8 @@ impl<'a> Poller<'a> {
         }
         let timeout = self.task.config.timeout;
         self.outbox.metrics().polls.inc();
+        let late = began.saturating_duration_since(self.next_poll);
+        self.outbox.metrics().late(late);
         let mut batch = Batch::at(Timestamp::now());
         self.last_poll = Some((began, batch.time()));
         let result = match self.open() {

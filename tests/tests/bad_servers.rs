@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 use test_servers::{Influxdb, Kafka, KafkaOptions, free_port};
 
 /// How long a busy machine may take until the line is there.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// For how long one that waits is looked at.
 const GOES_ON: Duration = Duration::from_secs(3);
 
@@ -70,7 +70,7 @@ fn changed(config: &str, from: &str, to: &str) -> Result<String> {
 /// A token that may write one bucket, and nothing else.
 async fn token_of_one_bucket() -> Result<String> {
     let url = Servers::shared()?.influxdb.url();
-    let client = reqwest::Client::new();
+    let client = reqwest::Client::builder().timeout(PATIENCE).build()?;
     let ask = async |path: &str| -> Result<Value> {
         let answer = client
             .get(format!("{url}{path}"))

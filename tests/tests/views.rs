@@ -1,10 +1,5 @@
 //! The ready-made views and the updates of the same things, on the real binary.
 
-#![expect(
-    clippy::indexing_slicing,
-    reason = "an index into a JSON value that is not there is null"
-)]
-
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};

@@ -38,8 +38,9 @@ async fn has_state(lab: &Lab, token: &str, name: &str, state: &str) -> Value {
     let end = std::time::Instant::now() + SOON;
     loop {
         let answer = lab.get(token, "/api/v1/sources").await;
-        let found = answer["sources"]
-            .as_array()
+        let found = answer
+            .get("sources")
+            .and_then(Value::as_array)
             .unwrap()
             .iter()
             .find(|source| source["name"] == name && source["state"] == state);

@@ -1,4 +1,6 @@
-//! WebSockets against a real one on the other side.
+//! Sockets that stay open, against a real one on the other side.
+
+#![expect(clippy::disallowed_methods, reason = "servers of single tests")]
 
 use std::{net::SocketAddr, time::Duration};
 

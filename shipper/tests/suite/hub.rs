@@ -65,7 +65,7 @@ impl Hub {
             catalog: Arc::new(Catalog::new([])),
             registry: Arc::new(Mutex::default()),
             caught_up,
-            claimed: Arc::new(HashSet::new()),
+            claimed: watch::channel(HashSet::new()).1,
             claims: None,
         };
         serve(vec![listener], services, ApiOptions::default(), &supervisor).unwrap();

@@ -5,14 +5,17 @@ use std::{
 
 use anyhow::{Context, Result, ensure};
 use event_log::{EventLog, Urgency, kafka};
-use homelog_benches::Homelab;
+use homelog_benches::{
+    Homelab,
+    process::{peak, processor},
+};
 use schemas::Timestamp;
 use serde_json::{Value, json};
 use supervision::Supervisor;
 use tempfile::TempDir;
 use test_servers::{Guarded, Influxdb, Kafka, KafkaOptions};
 
-use crate::measured::{Measured, peak, processor};
+use crate::measured::Measured;
 
 /// Kafka and InfluxDB, and where the files of a run are.
 pub(crate) struct Servers {

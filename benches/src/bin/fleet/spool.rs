@@ -4,14 +4,12 @@ use std::{
 };
 
 use anyhow::{Context, Result, ensure};
+use homelog_benches::process::{peak, processor};
 use homelog_tests::agent::{self, Acknowledged, Orders};
 use schemas::Timestamp;
 use test_servers::{Fault, FaultProxy, Guarded, Kafka, KafkaOptions, free_port};
 
-use crate::{
-    measured::{Measured, peak, processor},
-    servers::Servers,
-};
+use crate::{measured::Measured, servers::Servers};
 
 const SOURCES: usize = 4;
 const PATIENCE: Duration = Duration::from_mins(10);

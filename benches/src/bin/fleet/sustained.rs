@@ -5,7 +5,10 @@ use std::{path::PathBuf, time::Duration};
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 use event_log::{EventLog, Urgency, kafka};
-use homelog_benches::Homelab;
+use homelog_benches::{
+    Homelab,
+    process::{peak, processor},
+};
 use schemas::Timestamp;
 use supervision::Supervisor;
 use test_servers::{Guarded, free_port};
@@ -13,7 +16,6 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::{
     configs::{self, Worker},
-    measured::{peak, processor},
     servers::Servers,
 };
 

@@ -1,0 +1,87 @@
+//! What many sources in one collector cost, and how punctual it is: mock services behind links of 5 to 500 ms, some of them faulty.
+
+mod homelog;
+mod link;
+mod services;
+
+use std::{path::PathBuf, time::Duration};
+
+use anyhow::{Result, ensure};
+use clap::Parser;
+use rand::{RngExt, SeedableRng, rngs::StdRng};
+
+use crate::{
+    homelog::Homelog,
+    link::{Fault, Link},
+    services::Services,
+};
+
+/// Measures many sources in one collector.
+#[derive(Parser)]
+struct Options {
+    /// The binary of Homelog, as released
+    #[arg(long)]
+    homelog: PathBuf,
+    /// Sources that are watched
+    #[arg(long, default_value_t = 200)]
+    sources: usize,
+    /// How often each is polled, in seconds
+    #[arg(long, default_value_t = 5)]
+    interval: u64,
+    /// Out of a hundred sources, how many are faulty
+    #[arg(long, default_value_t = 5)]
+    faulty: usize,
+    /// How long it is measured, in seconds
+    #[arg(long, default_value_t = 120)]
+    seconds: u64,
+    /// What the delays and faults follow from
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+}
+
+/// Until every source has been polled and what is built up at the start is there.
+const WARM_UP: Duration = Duration::from_secs(30);
+
+fn main() -> Result<()> {
+    let options = Options::parse();
+    let place = tempfile::tempdir()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()?;
+    let services = Services::start(&options.homelog, place.path(), options.seed)?;
+    let mut random = StdRng::seed_from_u64(options.seed);
+    let mut links = Vec::new();
+    let mut sources = Vec::new();
+    let mut faults = Fault::ALL.into_iter().cycle();
+    for (n, service) in services.around().take(options.sources).enumerate() {
+        let fault = (n * options.faulty % 100 < options.faulty)
+            .then(|| faults.next())
+            .flatten();
+        // as many of 5 to 50 ms as of 50 to 500 ms
+        let delay = Duration::from_secs_f64(0.005 * 100_f64.powf(random.random_range(0.0..1.0)));
+        let link = runtime.block_on(Link::open(&service.address, delay, fault))?;
+        sources.push(service.source(n, link.address(), options.interval)?);
+        links.push(link);
+    }
+    let faulty = links.iter().filter(|link| link.is_faulty()).count();
+    println!(
+        "{} sources of {} kinds every {} s, links of 5 to 500 ms, {faulty} of them faulty",
+        sources.len(),
+        services.kinds(),
+        options.interval
+    );
+    let homelog = Homelog::start(&options.homelog, place.path(), &sources)?;
+    std::thread::sleep(WARM_UP);
+    let before = runtime.block_on(homelog.reading())?;
+    std::thread::sleep(Duration::from_secs(options.seconds));
+    let after = runtime.block_on(homelog.reading())?;
+    after.since(&before, options.seconds).print();
+    ensure!(
+        after.up + faulty >= sources.len(),
+        "sources are down that are not faulty: {} up, {faulty} faulty\n{}",
+        after.up,
+        homelog.last_words()
+    );
+    Ok(())
+}
