@@ -1,10 +1,14 @@
 //! The command line.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use schemas::{EntityKey, SourceName, api::Role, name::AgentName};
 use secrecy::SecretString;
+use simulators::FaultRate;
 
 /// Homelog: every service of a homelab on one time line.
 #[derive(Parser, Debug)]
@@ -55,6 +59,8 @@ pub enum Command {
     Verify(PlaceArgs),
     /// Show how much room the data takes
     Disk(DataArgs),
+    /// Run mock services of a simulated home, and print a config file for them
+    Simulate(SimulateArgs),
     /// Make and change users
     #[command(subcommand)]
     User(UserCommand),
@@ -259,6 +265,27 @@ pub struct CheckArgs {
     /// Only poll this source
     #[arg(long, value_name = "NAME", requires = "connect")]
     pub source: Option<SourceName>,
+}
+
+/// `homelog simulate`.
+#[derive(Args, Debug)]
+pub struct SimulateArgs {
+    /// Address that the services listen on
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
+    pub listen: IpAddr,
+    /// Port of the first service, which the others follow; 0 for any that are free
+    #[arg(long, value_name = "PORT", default_value_t = 4000)]
+    pub base_port: u16,
+    /// Which home: the same seed is the same home at the same time
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub seed: u64,
+    /// What goes wrong, and the share of requests that it hits, such as slow=0.05; may be given more than once. Kinds: slow,
+    /// server_error, timeout, half_answer, garbage, expired_session, wrong_certificate, rate_limit, blocked_account
+    #[arg(long, value_name = "KIND=RATE")]
+    pub fault: Vec<FaultRate>,
+    /// Print the services and the config file as one line of JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `homelog health`.

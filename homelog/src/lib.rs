@@ -72,6 +72,7 @@ fn dispatch(cli: Cli, env: &Env) -> Result<(), Failure> {
         Command::Replay(args) => alone(commands::replay::run(args, env)),
         Command::DeadLetters(command) => alone(commands::dead_letters::run(command, env)),
         Command::Verify(args) => alone(commands::verify::run(&args, env)),
+        Command::Simulate(args) => roles::simulate::run(&args),
         Command::Disk(args) => commands::disk::run(&args, env),
         Command::User(command) => alone(commands::user::run(command, env)),
         Command::Token(command) => alone(commands::token::run(command, env)),

@@ -17,6 +17,7 @@ mod run;
 mod serving;
 mod shipping;
 mod signals;
+pub(crate) mod simulate;
 pub(crate) mod up;
 
 pub(crate) use collecting::{Host, sources};

@@ -36,6 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "supervision",
         ],
     ),
+    ("simulators", &["schemas", "supervision"]),
     (
         "homelog",
         &[
@@ -48,6 +49,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
             "ingest",
             "query-api",
             "shipper",
+            "simulators",
             "supervision",
         ],
     ),
@@ -65,7 +67,7 @@ const HOLDERS: &[(&str, &[&str])] = &[
     ("bollard", &["collector"]),
     ("sysinfo", &["collector", "homelog"]),
     ("argon2", &["control", "query-api"]),
-    ("axum", &["query-api"]),
+    ("axum", &["query-api", "simulators"]),
     ("reqwest", &["http-client", "time-series"]),
     ("tokio-tungstenite", &["http-client"]),
 ];
