@@ -11,7 +11,7 @@ macro_rules! integrations {
     };
 }
 
-integrations! { docker, home_assistant, host, http_check, pihole, prometheus, proxmox }
+integrations! { docker, home_assistant, host, http_check, pihole, prometheus, proxmox, synology }
 
 pub(crate) use docker::{Docker, Params as DockerParams};
 pub(crate) use host::{Host, Params as HostParams};
