@@ -167,7 +167,7 @@ impl Error {
                     to: refused.0.clone(),
                 };
             }
-            innermost = Some(current.to_string());
+            innermost = Some(plain(&current.to_string()));
             next = current.source();
         }
         let cause = innermost.unwrap_or_else(|| {
@@ -205,6 +205,12 @@ impl Error {
             cause: error.to_string(),
         }
     }
+}
+
+/// Without the address of a library's manual, which helps nobody here.
+fn plain(cause: &str) -> String {
+    let cause = cause.split(": https://docs.rs/").next().unwrap_or(cause);
+    cause.to_owned()
 }
 
 /// What rustls said, also where it is wrapped in errors of the system, which hide it from [`StdError::source`].

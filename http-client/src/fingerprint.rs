@@ -38,15 +38,17 @@ impl fmt::Debug for Fingerprint {
 impl FromStr for Fingerprint {
     type Err = InvalidFingerprint;
 
-    /// Reads what [`fmt::Display`] writes, in any case, and the pairs with colons that OpenSSL and browsers show.
+    /// Reads what [`fmt::Display`] writes, in any case, and the pairs with colons that OpenSSL, browsers and Proxmox VE show,
+    /// with or without the prefix.
     fn from_str(text: &str) -> Result<Self, InvalidFingerprint> {
-        let prefix = text.get(..Self::PREFIX.len()).ok_or(InvalidFingerprint)?;
-        if !prefix.eq_ignore_ascii_case(Self::PREFIX) {
-            return Err(InvalidFingerprint);
-        }
-        let digits: Vec<u8> = text
+        let digits = match text.get(..Self::PREFIX.len()) {
+            Some(prefix) if prefix.eq_ignore_ascii_case(Self::PREFIX) => {
+                text.get(Self::PREFIX.len()..).unwrap_or_default()
+            }
+            _ => text,
+        };
+        let digits: Vec<u8> = digits
             .bytes()
-            .skip(Self::PREFIX.len())
             .filter(|byte| *byte != b':')
             .take(65)
             .collect();
@@ -86,6 +88,7 @@ mod tests {
             .map(|pair| std::str::from_utf8(pair).unwrap())
             .collect();
         assert_eq!(format!("sha256:{}", pairs.join(":")).parse(), Ok(one));
+        assert_eq!(pairs.join(":").to_uppercase().parse(), Ok(one));
     }
 
     #[test]
@@ -99,6 +102,8 @@ mod tests {
             &format!("{good}0"),
             &good.replace('e', "g"),
             "ßßßß",
+            // of SHA-1
+            "EB:F1:98:FA:CA:CD:0D:A5:3E:C6:68:09:58:C9:91:DA:7F:C3:EE:F8",
         ] {
             assert!(bad.parse::<Fingerprint>().is_err(), "{bad} must be refused");
         }
