@@ -14,6 +14,7 @@ pub mod load;
 pub mod nginx;
 pub mod probe;
 pub mod role;
+pub mod simulation;
 pub mod sse;
 pub mod through_api;
 pub mod yaml;

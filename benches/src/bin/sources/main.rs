@@ -2,18 +2,21 @@
 
 mod homelog;
 mod link;
-mod services;
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+    time::Duration,
+};
 
 use anyhow::{Result, ensure};
 use clap::Parser;
+use homelog_tests::simulation::Simulation;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
     homelog::Homelog,
     link::{Fault, Link},
-    services::Services,
 };
 
 /// Measures many sources in one collector.
@@ -49,26 +52,42 @@ fn main() -> Result<()> {
         .worker_threads(1)
         .enable_all()
         .build()?;
-    let services = Services::start(&options.homelog, place.path(), options.seed)?;
+    let simulation = Simulation::start(
+        &options.homelog,
+        &place.path().join("services"),
+        options.seed,
+    )?;
+    let services = simulation.services();
     let mut random = StdRng::seed_from_u64(options.seed);
     let mut links = Vec::new();
     let mut sources = Vec::new();
     let mut faults = Fault::ALL.into_iter().cycle();
-    for (n, service) in services.around().take(options.sources).enumerate() {
+    for (n, service) in services.iter().cycle().take(options.sources).enumerate() {
         let fault = (n * options.faulty % 100 < options.faulty)
             .then(|| faults.next())
             .flatten();
         // as many of 5 to 50 ms as of 50 to 500 ms
         let delay = Duration::from_secs_f64(0.005 * 100_f64.powf(random.random_range(0.0..1.0)));
-        let link = runtime.block_on(Link::open(&service.address, delay, fault))?;
-        sources.push(service.source(n, link.address(), options.interval)?);
+        let link = runtime.block_on(Link::open(service.address()?, delay, fault))?;
+        let url = service
+            .url
+            .replace(service.address()?, &link.address().to_string());
+        sources.push(service.source_with(&BTreeMap::from([
+            ("name", format!("s{n}-{}", service.name).into()),
+            ("url", url.into()),
+            ("interval", format!("{}s", options.interval).into()),
+        ])));
         links.push(link);
     }
     let faulty = links.iter().filter(|link| link.is_faulty()).count();
     println!(
         "{} sources of {} kinds every {} s, links of 5 to 500 ms, {faulty} of them faulty",
         sources.len(),
-        services.kinds(),
+        services
+            .iter()
+            .map(|service| &service.kind)
+            .collect::<BTreeSet<_>>()
+            .len(),
         options.interval
     );
     let homelog = Homelog::start(&options.homelog, place.path(), &sources)?;
