@@ -11,7 +11,9 @@ macro_rules! integrations {
     };
 }
 
-integrations! { docker, home_assistant, host, http_check, pihole, prometheus, proxmox, synology }
+integrations! {
+    docker, home_assistant, host, http_check, http_json, pihole, prometheus, proxmox, synology
+}
 
 pub(crate) use docker::{Docker, Params as DockerParams};
 pub(crate) use host::{Host, Params as HostParams};

@@ -13,6 +13,7 @@
 mod backoff;
 mod batch;
 mod cost;
+mod credentials;
 mod defaults;
 pub mod failure;
 pub mod integration;

@@ -16,9 +16,10 @@ use schemas::{MetricDef, name::EntityType, time::parse_duration};
 use serde::Deserialize;
 
 use crate::{
-    Batch, Context, OpenError, PollError,
+    Batch, Context, FailureClass, OpenError, PollError,
+    credentials::Credentials,
     integration::{Integration, Typed},
-    service::TlsParams,
+    service::{Secret, TlsParams},
 };
 use check::{Check, Target};
 use expected::{Expected, Statuses};
@@ -41,6 +42,12 @@ pub(crate) struct Params {
     url: String,
     /// What is asked besides.
     urls: Vec<String>,
+    /// A bearer token.
+    token: Secret,
+    /// Name for basic authentication.
+    username: String,
+    /// Its password.
+    password: Secret,
     /// Which statuses are good.
     expect_status: Statuses,
     /// What the page must have in it.
@@ -58,6 +65,9 @@ impl Default for Params {
         Self {
             url: String::new(),
             urls: Vec::new(),
+            token: Secret::default(),
+            username: String::new(),
+            password: Secret::default(),
             expect_status: Statuses::default(),
             expect_text: String::new(),
             response_timeout: "5s".to_owned(),
@@ -78,10 +88,16 @@ impl Integration for HttpCheck {
     const HELP: &'static str = "Whether web services answer as they should: status, latency, a text in the page, the end of the certificate";
     const DEFAULT_INTERVAL: Duration = Duration::from_mins(1);
     const METRICS: &'static [MetricDef] = METRICS;
-    const EXAMPLE: &'static str = r#"# What is asked (GET). No credentials are sent: a page that wants some is up where it answers 401 and that is expected.
+    const EXAMPLE: &'static str = r#"# What is asked (GET). A page that wants credentials is also up where it answers 401 and that is expected.
 # url = "https://wiki.home.arpa/health"
 # Up to 16 addresses of one source, asked at the same time; all of them have to answer in the same way.
 # urls = ["https://cloud.home.arpa/status.php", "http://printer.home.arpa/"]
+# A bearer token, where one is wanted; it is sent to all of these addresses.
+# token = "…"
+# Or a user, for basic authentication; as little as it may be allowed.
+# username = "monitor"
+# Its password.
+# password = "…"
 # Which statuses are good: single ones and ranges.
 # expect_status = ["200-299"]
 # A text that must be in the first MiB of the page, as it stands there.
@@ -133,6 +149,7 @@ impl Integration for HttpCheck {
             checks: checks(&params)?,
             expected: Expected {
                 client,
+                credentials: Credentials::choose(params.token, params.username, params.password)?,
                 statuses: params.expect_status,
                 text: params.expect_text,
             },
@@ -140,20 +157,33 @@ impl Integration for HttpCheck {
     }
 
     async fn poll(&mut self, batch: &mut Batch) -> Result<(), PollError> {
-        let expected = &self.expected;
+        let asking = &self.expected;
         let running: Vec<_> = self
             .checks
             .iter_mut()
             .map(|check| async move {
-                let outcome = expected.ask(check.target.url()).await;
+                let outcome = asking.ask(check.target.url()).await;
                 (check, outcome)
             })
             .collect();
         let mut running = futures::stream::iter(running).buffer_unordered(MOST_URLS);
+        let mut refused = None;
         while let Some((check, outcome)) = running.next().await {
+            if outcome.failure.as_ref().is_some_and(|failure| failure.class == expected::REFUSED) {
+                refused.get_or_insert(check.target.id().clone());
+            }
             check.tell(outcome, batch);
         }
-        Ok(())
+        // a password that is refused is not shown again every minute: accounts get locked
+        match refused {
+            None => Ok(()),
+            Some(url) => Err(PollError::new(
+                FailureClass::BadCredentials,
+                format!(
+                    "{url} does not accept the credentials (401): set new ones; they are tried again in 15 minutes"
+                ),
+            )),
+        }
     }
 }
 

@@ -18,6 +18,7 @@ use tracing::warn;
 
 use crate::{
     Batch, Context, OpenError, PollError,
+    credentials::Credentials,
     integration::{Integration, Typed},
     pattern::Patterns,
     service::{Secret, Service, TlsParams, failed},
@@ -80,13 +81,6 @@ impl Default for Params {
             tls: TlsParams::default(),
         }
     }
-}
-
-/// How it shows who it is.
-enum Credentials {
-    None,
-    Bearer(Secret),
-    Basic(String, Secret),
 }
 
 /// Scrapes one target.
@@ -158,7 +152,7 @@ impl Integration for Prometheus {
         Ok(Self {
             service: Service::open("the target", &base, &params.tls, LONGEST)?,
             target,
-            credentials: credentials(params.token, params.username, params.password)?,
+            credentials: Credentials::choose(params.token, params.username, params.password)?,
             mapping: Mapping {
                 include: params.include,
                 exclude: params.exclude,
@@ -212,29 +206,7 @@ impl Integration for Prometheus {
 impl Prometheus {
     fn request(&self) -> Request {
         let request = self.service.get(&self.target).header("accept", ACCEPT);
-        match &self.credentials {
-            Credentials::None => request,
-            Credentials::Bearer(token) => request.bearer(token.get()),
-            Credentials::Basic(user, password) => request.basic(user, password.get()),
-        }
-    }
-}
-
-fn credentials(
-    token: Secret,
-    username: String,
-    password: Secret,
-) -> Result<Credentials, OpenError> {
-    match (token.is_empty(), username.is_empty() && password.is_empty()) {
-        (true, true) => Ok(Credentials::None),
-        (false, true) => Ok(Credentials::Bearer(token)),
-        // some services take a key as the password of nobody
-        (true, false) if !username.contains(':') => Ok(Credentials::Basic(username, password)),
-        (true, false) => Err(OpenError::at(
-            "username",
-            "a user's name has no colon in it",
-        )),
-        (false, false) => Err(OpenError::at("token", "choose a token or a user, not both")),
+        self.credentials.show(request)
     }
 }
 

@@ -21,7 +21,7 @@ use super::{
 pub(super) const COMMON: [&str; 4] = ["name", "kind", "interval", "timeout"];
 
 /// What the name of an option holds that nobody may see.
-const SECRETS: [&str; 4] = ["password", "token", "secret", "api_key"];
+const SECRETS: [&str; 5] = ["password", "token", "secret", "api_key", "headers"];
 
 const INTERVAL: std::ops::RangeInclusive<Duration> =
     Duration::from_secs(1)..=Duration::from_hours(24);

@@ -6,10 +6,12 @@ use http_client::{Client, Error, Response};
 use serde::{Deserialize, Deserializer, de};
 use tokio::time::Instant;
 
-use crate::service::failed;
+use crate::{credentials::Credentials, service::failed};
 
 /// Most bytes of a page that are searched.
 const SEARCHED: usize = 1024 * 1024;
+/// The class of a check whose credentials were refused.
+pub(super) const REFUSED: &str = "bad_credentials";
 /// Most statuses and ranges.
 const MOST: usize = 32;
 
@@ -99,6 +101,7 @@ impl de::Visitor<'_> for RangeVisitor {
 /// What is asked with, and what makes an answer good.
 pub(super) struct Expected {
     pub(super) client: Client,
+    pub(super) credentials: Credentials,
     pub(super) statuses: Statuses,
     /// Empty where no text is looked for.
     pub(super) text: String,
@@ -129,7 +132,8 @@ impl Expected {
     pub(super) async fn ask(&self, url: &str) -> Outcome {
         let began = Instant::now();
         crate::cost::request();
-        let asked = self.client.get(url).header("accept", "*/*").send().await;
+        let request = self.client.get(url).header("accept", "*/*");
+        let asked = self.credentials.show(request).send().await;
         let latency = began.elapsed();
         match asked {
             Ok(answer) => Outcome {
@@ -152,6 +156,12 @@ impl Expected {
     async fn judge(&self, answer: Response) -> Result<(), Failure> {
         let status = answer.status();
         if !self.statuses.contains(status.as_u16()) {
+            if status.as_u16() == 401 && !self.credentials.is_none() {
+                return Err(Failure {
+                    class: REFUSED,
+                    message: "it does not accept the credentials (401): set new ones".to_owned(),
+                });
+            }
             return Err(Failure {
                 class: "unexpected_status",
                 message: format!("it answers {status}, expected is {}", self.statuses),

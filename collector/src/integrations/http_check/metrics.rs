@@ -11,7 +11,7 @@ pub(super) static METRICS: &[MetricDef] = &[
     MetricDef::state(
         "http_check",
         "failure",
-        "none, unreachable, timeout, tls, bad_answer, other, unexpected_status or text_missing",
+        "none, unreachable, timeout, tls, bad_answer, other, unexpected_status, text_missing or bad_credentials",
     ),
     MetricDef::state(
         "http_check",

@@ -305,3 +305,39 @@ fn statuses_that_are_none_are_refused() {
     let read = params("expect_status = [200, \"301 - 308\", \"404\"]").expect_status;
     assert_eq!(read.to_string(), "200, 301-308, 404");
 }
+
+#[tokio::test]
+async fn credentials_are_shown_and_not_again_soon_after_they_were_refused() {
+    let web = Web::start().await;
+    web.answer("/", Answer::page(200, ""));
+    for (options, header) in [
+        ("token = \"s3cret\"", "Bearer s3cret"),
+        (
+            "username = \"ann\"\npassword = \"s3cret\"",
+            "Basic YW5uOnMzY3JldA==",
+        ),
+    ] {
+        let options = format!("url = \"{}\"\n{options}", web.url("/"));
+        let mut checks = open(&options);
+        assert!(up(&poll(&mut checks).await[0]));
+        let request = web.requests().pop().unwrap();
+        assert_eq!(
+            testing::web::header(&request, "authorization").as_deref(),
+            Some(header)
+        );
+        assert!(!format!("{:?}", params(&options)).contains("s3cret"));
+
+        web.answer("/", Answer::page(401, ""));
+        let mut batch = testing::batch();
+        let refused = checks.poll(&mut batch).await.unwrap_err();
+        assert_eq!(refused.class, FailureClass::BadCredentials);
+        let (told, _) = testing::checked(batch, METRICS);
+        assert_eq!(text(&told[0], "failure"), "bad_credentials");
+
+        let mut expecting = open(&format!("{options}\nexpect_status = [401]"));
+        assert!(up(&poll(&mut expecting).await[0]), "what is expected is no refusal");
+        web.answer("/", Answer::page(200, ""));
+    }
+    let both = format!("url = \"{}\"\ntoken = \"a\"\nusername = \"b\"", web.url("/"));
+    assert_eq!(refused(&both).key, "token");
+}
