@@ -129,20 +129,7 @@ impl Auth {
     ) -> Result<Caller, ApiError> {
         let now = Timestamp::now();
         if let Some(credential) = bearer(headers)? {
-            if TokenSecret::is_one(credential) {
-                let token = self.by_token(credential, now).await?;
-                return token.ok_or_else(|| {
-                    refusal::unauthorized(
-                        "this API token is not good: it may be expired or revoked",
-                    )
-                });
-            }
-            let caller = self.by_access_token(credential, now).await?;
-            return caller.ok_or_else(|| {
-                refusal::unauthorized(
-                    "this access token is not good (any more): log in again or refresh it",
-                )
-            });
+            return self.known(credential).await;
         }
         if let Some(presented) = ticket {
             let caller = self.by_ticket(presented, now).await?;
@@ -155,6 +142,26 @@ impl Auth {
         Err(refusal::unauthorized(
             "log in first: this needs an access token or an API token in the header `Authorization: Bearer …`",
         ))
+    }
+
+    /// Finds out whose an API token or an access token is.
+    ///
+    /// # Errors
+    /// 401 for one that is not good (any more).
+    pub(crate) async fn known(&self, credential: &str) -> Result<Caller, ApiError> {
+        let now = Timestamp::now();
+        if TokenSecret::is_one(credential) {
+            let token = self.by_token(credential, now).await?;
+            return token.ok_or_else(|| {
+                refusal::unauthorized("this API token is not good: it may be expired or revoked")
+            });
+        }
+        let caller = self.by_access_token(credential, now).await?;
+        caller.ok_or_else(|| {
+            refusal::unauthorized(
+                "this access token is not good (any more): log in again or refresh it",
+            )
+        })
     }
 
     /// Whether a caller may go on: the session or token lives and still has the same role. Open streams ask this now and

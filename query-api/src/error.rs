@@ -23,6 +23,10 @@ pub(crate) fn request_id() -> String {
     REQUEST_ID.try_with(Clone::clone).unwrap_or_default()
 }
 
+/// The message of a refusal, beside the answer, for doors that word it in another shape.
+#[derive(Clone, Debug)]
+pub(crate) struct Refusal(pub(crate) String);
+
 /// Why a request is refused: a status, a stable code for programs and a message for people.
 #[derive(Debug)]
 pub struct ApiError(Box<Inner>);
@@ -133,6 +137,7 @@ impl std::error::Error for ApiError {}
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (oldest, newest) = self.0.bounds.unzip();
+        let refusal = Refusal(self.0.message.clone());
         let body = ErrorAnswer {
             error: ErrorBody {
                 code: self.0.code.to_owned(),
@@ -149,6 +154,7 @@ impl IntoResponse for ApiError {
         for (name, value) in self.0.headers {
             response.headers_mut().append(name, value);
         }
+        response.extensions_mut().insert(refusal);
         response
     }
 }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use axum::{
     Router,
+    extract::Request,
     http::{Method, StatusCode, Uri, header},
-    middleware::from_fn_with_state,
+    middleware::{from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
 };
 use schemas::name::excerpt;
@@ -27,7 +28,7 @@ use utoipa::{
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::{
-    ApiError, App, auth, guard, rate, request,
+    ApiError, App, auth, guard, influxdb, rate, request,
     routes::{
         agents, assets, catalog, docker, docs, entities, events, health, home_assistant, live,
         metrics, nas, pihole, proxmox, push, range, realtime, sources,
@@ -88,6 +89,10 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(agents::claim))
         .routes(routes!(live::live))
         .routes(routes!(realtime::realtime))
+        .routes(routes!(influxdb::write::write_v2))
+        .routes(routes!(influxdb::write::write_v1))
+        .routes(routes!(influxdb::about::ping))
+        .routes(routes!(influxdb::about::health))
         .merge(auth::routes())
 }
 
@@ -129,6 +134,7 @@ pub(crate) fn router(app: App) -> Router {
                 .quality(CompressionLevel::Fastest)
                 .compress_when(worth),
         )
+        .layer(from_fn(influxdb::layer))
         .layer(CatchPanicLayer::custom(request::caught))
         .layer(from_fn_with_state(auth.clone(), guard::layer))
         .layer(from_fn_with_state(auth, auth::layer))
@@ -139,6 +145,32 @@ pub(crate) fn router(app: App) -> Router {
         .method_not_allowed_fallback(not_allowed)
         .layer(around)
         .with_state(app)
+}
+
+/// The line-protocol door of a router at the root of an address of its own, and nothing else.
+pub(crate) fn at_root_of_influxdb(router: Router) -> Router {
+    let inwards = ServiceBuilder::new()
+        .map_request(|mut request: Request| {
+            let inside = format!(
+                "{}{}",
+                influxdb::PREFIX,
+                request
+                    .uri()
+                    .path_and_query()
+                    .map_or("/", |whole| whole.as_str())
+            );
+            let mut parts = request.uri().clone().into_parts();
+            // what fitted without the prefix fits with it
+            if let Ok(path) = inside.parse() {
+                parts.path_and_query = Some(path);
+            }
+            if let Ok(uri) = Uri::from_parts(parts) {
+                *request.uri_mut() = uri;
+            }
+            request
+        })
+        .service(router);
+    Router::new().fallback_service(inwards)
 }
 
 async fn not_allowed(method: Method, uri: Uri) -> ApiError {

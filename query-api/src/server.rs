@@ -27,12 +27,30 @@ const PEER_SILENCE: Duration = Duration::from_mins(1);
 const MAX_HEAD: usize = 64 * 1024;
 const MAX_HEADERS: usize = 100;
 
-/// Serves the API on listeners that are bound already, in tasks of the supervisor named `api/<address>`.
+/// Where it is listened; bound already.
+#[derive(Debug, Default)]
+pub struct Listeners {
+    /// For all of the API and the dashboard.
+    pub api: Vec<TcpListener>,
+    /// For InfluxDB's write API alone, at the root of an address of its own.
+    pub influxdb: Vec<TcpListener>,
+}
+
+impl From<Vec<TcpListener>> for Listeners {
+    fn from(api: Vec<TcpListener>) -> Self {
+        Self {
+            api,
+            influxdb: Vec::new(),
+        }
+    }
+}
+
+/// Serves the API, in tasks of the supervisor named `api/<address>` and `influxdb/<address>`.
 ///
 /// # Errors
 /// A listener does not know its address.
 pub fn serve(
-    listeners: Vec<TcpListener>,
+    listeners: impl Into<Listeners>,
     services: Services,
     options: ApiOptions,
     supervisor: &Supervisor,
@@ -42,9 +60,17 @@ pub fn serve(
     let tls = options.tls.clone();
     let app = App::new(services, options, supervisor.clone());
     let router = router::router(app.clone());
-    for listener in listeners {
+    let at_root = router::at_root_of_influxdb(router.clone());
+    let Listeners { api, influxdb } = listeners.into();
+    let api = api
+        .into_iter()
+        .map(|listener| (listener, &router, "api", "the API"));
+    let influxdb = influxdb
+        .into_iter()
+        .map(|listener| (listener, &at_root, "influxdb", "InfluxDB's write API"));
+    for (listener, router, name, what) in api.chain(influxdb) {
         let address = listener.local_addr().context("address of a listener")?;
-        info!(listen.address = %address, "the API listens on {address}");
+        info!(listen.address = %address, "{what} listens on {address}");
         let acceptor = Acceptor {
             listener,
             router: router.clone(),
@@ -54,7 +80,7 @@ pub fn serve(
             places: Arc::clone(&places),
             head_timeout,
         };
-        start(acceptor, "api")?;
+        start(acceptor, name)?;
     }
     Ok(())
 }

@@ -155,7 +155,6 @@ pub(super) fn take<T: Setting>(
 
 /// Settings that have a meaning elsewhere and none here: (section, key, why).
 const WITHOUT_EFFECT: &[(&str, &str, &str)] = &[
-    ("api", "influxdb_listen", "InfluxDB's API is not served"),
     (
         "retention",
         "rollup_5m",

@@ -140,6 +140,9 @@ section! {
     Api as "api" {
         /// Address and port; "0.0.0.0:3001" is reached from the whole network.
         listen: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 3001),
+        /// Address and port of InfluxDB's write API at its root, for clients that cannot put /influxdb before their paths;
+        /// unless set only those paths are served.
+        influxdb_listen: Option<SocketAddr> = None => [] optional "\"127.0.0.1:8086\"",
         /// Certificate (PEM, followed by those of its authorities) where no proxy shows one; then it speaks https.
         certificate: Option<CaFile> = None => [] optional "\"/etc/homelog/cert.pem\"",
         /// Key of the certificate (PEM).

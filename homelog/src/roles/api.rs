@@ -1,6 +1,6 @@
 //! `homelog api`: the HTTP API and the dashboard, without any state of its own.
 
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use collector::Sources;
 use prometheus_client::registry::Registry;
@@ -10,7 +10,8 @@ use supervision::Supervisor;
 use super::{
     admin::FirstAdmin,
     collecting::Host,
-    fits, ingesting, port,
+    fits, ingesting,
+    port::Ports,
     run::{self, Grace, Open},
     serving::{self, Serving},
 };
@@ -37,15 +38,15 @@ pub(crate) fn run(args: &ApiArgs, env: &Env) -> Result<(), Failure> {
     }
     let first_admin = FirstAdmin::from_env(env)?;
     let host = Host::new(&config, env)?;
-    let listener = port::listen(config.api.listen, "--listen")?;
+    let ports = Ports::open(&config.api)?;
     run::run(GRACE, |supervisor| {
-        start(config, listener, first_admin, host, supervisor)
+        start(config, ports, first_admin, host, supervisor)
     })
 }
 
 async fn start(
     config: Config,
-    listener: TcpListener,
+    ports: Ports,
     first_admin: FirstAdmin,
     host: Host,
     supervisor: Supervisor,
@@ -62,7 +63,7 @@ async fn start(
         &supervisor,
         Serving {
             config: &config,
-            listener,
+            ports,
             first_admin,
             host: &host,
             data: None,

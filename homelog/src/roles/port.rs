@@ -8,6 +8,8 @@ use std::{
 
 use anyhow::Context;
 
+use crate::config::Api;
+
 /// Opens the socket to listen on.
 ///
 /// # Errors
@@ -39,6 +41,30 @@ pub(super) fn listen(address: SocketAddr, setting: &str) -> anyhow::Result<TcpLi
     })?;
     listener.set_nonblocking(true)?;
     Ok(listener)
+}
+
+/// Where an API is served.
+pub(super) struct Ports {
+    /// All of it.
+    pub(super) api: TcpListener,
+    /// InfluxDB's write API alone.
+    pub(super) influxdb: Option<TcpListener>,
+}
+
+impl Ports {
+    /// Opens the sockets that a configuration names.
+    ///
+    /// # Errors
+    /// As [`listen`].
+    pub(super) fn open(api: &Api) -> anyhow::Result<Self> {
+        let influxdb = api
+            .influxdb_listen
+            .map(|address| listen(address, "[api] influxdb_listen"));
+        Ok(Self {
+            api: listen(api.listen, "--listen")?,
+            influxdb: influxdb.transpose()?,
+        })
+    }
 }
 
 /// Gives the socket to the runtime, with the address that it has.

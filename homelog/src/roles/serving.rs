@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeSet, HashSet},
     io::Write,
-    net::{IpAddr, SocketAddr, TcpListener},
+    net::{IpAddr, SocketAddr},
     path::Path,
     sync::{Arc, Mutex},
 };
@@ -11,7 +11,7 @@ use std::{
 use anyhow::Context;
 use control::ControlStore;
 use prometheus_client::registry::Registry;
-use query_api::{ApiOptions, Auth, AuthOptions, Probe, ServerTls};
+use query_api::{ApiOptions, Auth, AuthOptions, Listeners, Probe, ServerTls};
 use schemas::{Catalog, SourceName};
 use secrecy::SecretString;
 use supervision::Supervisor;
@@ -21,7 +21,7 @@ use super::{
     admin::FirstAdmin,
     collecting::Host,
     greeting::{Greeting, own_addresses},
-    port,
+    port::{self, Ports},
 };
 use crate::{
     adapters::{log::Log, store::Store},
@@ -34,7 +34,7 @@ pub(super) struct Serving<'a> {
     /// The configuration.
     pub(super) config: &'a Config,
     /// Where it listens.
-    pub(super) listener: TcpListener,
+    pub(super) ports: Ports,
     /// How the first admin is made.
     pub(super) first_admin: FirstAdmin,
     /// This machine.
@@ -73,9 +73,13 @@ pub(super) async fn start(supervisor: &Supervisor, serving: Serving<'_>) -> Resu
     )
     .await?;
     let setup = serving.first_admin.make(&*serving.control, &auth).await?;
-    let (listener, address) = port::served(serving.listener)?;
+    let (listener, address) = port::served(serving.ports.api)?;
+    let mut listeners = Listeners::from(vec![listener]);
+    if let Some(influxdb) = serving.ports.influxdb {
+        listeners.influxdb.push(port::served(influxdb)?.0);
+    }
     query_api::serve(
-        vec![listener],
+        listeners,
         query_api::Services {
             log: Arc::clone(&serving.log.events),
             store: Arc::clone(&serving.store.series),

@@ -1,6 +1,6 @@
 //! `homelog up`: everything in one process, on any log with any store.
 
-use std::{net::TcpListener, path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use collector::Sources;
 use prometheus_client::registry::Registry;
@@ -10,7 +10,8 @@ use supervision::Supervisor;
 use super::{
     admin::FirstAdmin,
     collecting::{self, Host},
-    fits, ingesting, port,
+    fits, ingesting,
+    port::Ports,
     reloading::Reloading,
     retention,
     run::{self, Grace, Open},
@@ -42,7 +43,7 @@ const fn grace(kind: LogKind) -> Grace {
 struct Boot {
     config: Config,
     data: PathBuf,
-    listener: TcpListener,
+    ports: Ports,
     first_admin: FirstAdmin,
     host: Host,
     sources: Sources,
@@ -61,7 +62,7 @@ pub(crate) fn run(args: &UpArgs, env: &Env) -> Result<(), Failure> {
     let data = data_dir::locate(args.data.data.as_deref(), env)?;
     data_dir::create(&data)?;
     let lock = data_dir::lock(&data)?;
-    let listener = port::listen(config.api.listen, "--listen")?;
+    let ports = Ports::open(&config.api)?;
     let grace = grace(config.log.kind);
     let sources = Sources::reserving(collecting::claimed(&config, &host));
     let reloading = args.config.clone().map(|path| Reloading {
@@ -74,7 +75,7 @@ pub(crate) fn run(args: &UpArgs, env: &Env) -> Result<(), Failure> {
     let boot = Boot {
         config,
         data,
-        listener,
+        ports,
         first_admin,
         host,
         sources,
@@ -90,7 +91,7 @@ async fn start(boot: Boot, supervisor: Supervisor) -> Result<Open, Failure> {
     let Boot {
         config,
         data,
-        listener,
+        ports,
         first_admin,
         host,
         sources,
@@ -135,7 +136,7 @@ async fn start(boot: Boot, supervisor: Supervisor) -> Result<Open, Failure> {
         &supervisor,
         Serving {
             config: &config,
-            listener,
+            ports,
             first_admin,
             host: &host,
             data: Some(&data),

@@ -20,6 +20,16 @@ pub(crate) enum Access {
     Push(Role),
     /// Agents alone.
     Agent,
+    /// Who has at least this role, by an API token where InfluxDB's clients put it: version 1 of its API also takes it as a
+    /// password.
+    Lines(Role, Version),
+}
+
+/// A version of InfluxDB's API.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Version {
+    One,
+    Two,
 }
 
 const VIEWER: Access = Access::Role(Role::Viewer);
@@ -65,6 +75,18 @@ const TABLE: &[(Method, &str, Access)] = &[
     (Method::POST, "/api/v1/agents/self/sources", Access::Agent),
     (Method::GET, "/api/v1/live", Stream(Role::Viewer)),
     (Method::GET, "/realtime", WebSocket(Role::Viewer)),
+    (Method::GET, "/influxdb/ping", Open),
+    (Method::GET, "/influxdb/health", Open),
+    (
+        Method::POST,
+        "/influxdb/write",
+        Access::Lines(Role::Operator, Version::One),
+    ),
+    (
+        Method::POST,
+        "/influxdb/api/v2/write",
+        Access::Lines(Role::Operator, Version::Two),
+    ),
 ];
 
 /// What the table says about a request.
@@ -139,7 +161,9 @@ mod tests {
                 "/auth/setup",
                 "/auth/setup",
                 "/auth/login",
-                "/auth/refresh"
+                "/auth/refresh",
+                "/influxdb/ping",
+                "/influxdb/health"
             ]
         );
     }

@@ -21,6 +21,8 @@ pub struct Caller {
     pub session: Option<SessionId>,
     /// The API token, of a program.
     pub token: Option<TokenId>,
+    /// What the API token is for, in words.
+    pub token_name: Option<String>,
     /// The agent whose events the token ships; it may do nothing else.
     pub agent: Option<AgentName>,
     /// When the credential ends.
@@ -35,6 +37,7 @@ impl Caller {
             role: session.role,
             session: Some(session.id),
             token: None,
+            token_name: None,
             agent: None,
             expires: Some(session.expires),
             epoch: session.epoch,
@@ -47,6 +50,7 @@ impl Caller {
             role: token.role,
             session: None,
             token: Some(token.id),
+            token_name: Some(token.name),
             agent: token.agent,
             expires: token.expires,
             epoch: 0,

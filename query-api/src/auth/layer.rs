@@ -10,8 +10,12 @@ use control::{SecretHash, TicketUse};
 use schemas::api::Role;
 use tracing::error;
 
-use super::{Access, Auth, Caller, PresentedTicket, access::Listed, access_of, bearer};
-use crate::ApiError;
+use super::{
+    Access, Auth, Caller, PresentedTicket,
+    access::{Listed, Version},
+    access_of, bearer, refusal,
+};
+use crate::{ApiError, influxdb};
 
 /// Paths under which nothing is a static file.
 const GUARDED: &[&str] = &["/api", "/auth", "/influxdb", "/realtime"];
@@ -74,6 +78,13 @@ async fn admit(auth: &Auth, head: &Parts) -> Result<Option<Caller>, ApiError> {
             if caller.agent.is_none() {
                 caller.require(least)?;
             }
+            return Ok(Some(caller));
+        }
+        Access::Lines(least, version) => {
+            let credential = influxdb::credential(headers, &head.uri, version == Version::One)
+                .ok_or_else(|| refusal::unauthorized("unauthorized access"))?;
+            let caller = auth.known(&credential).await?;
+            caller.require(least)?;
             return Ok(Some(caller));
         }
         Access::Role(least) => (least, None),

@@ -11,11 +11,14 @@ fn least(method: &str, path: &str) -> Option<Role> {
     match (method, path) {
         (
             "get",
-            "/health" | "/health/live" | "/health/ready" | "/metrics" | "/docs" | "/auth/setup",
+            "/health" | "/health/live" | "/health/ready" | "/metrics" | "/docs" | "/auth/setup"
+            | "/influxdb/ping" | "/influxdb/health",
         )
         | ("post", "/auth/setup" | "/auth/login" | "/auth/refresh") => None,
         ("get" | "post", "/auth/users") | ("delete", "/auth/users/{name}") => Some(Role::Admin),
-        ("post", "/api/v1/events") => Some(Role::Operator),
+        ("post", "/api/v1/events" | "/influxdb/write" | "/influxdb/api/v2/write") => {
+            Some(Role::Operator)
+        }
         _ => Some(Role::Viewer),
     }
 }

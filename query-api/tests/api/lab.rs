@@ -11,7 +11,7 @@ use control::{ControlStore, NewUser, Passwords, Username};
 use event_log::{Claims, EventLog};
 use futures::StreamExt;
 use prometheus_client::registry::Registry;
-use query_api::{ApiOptions, Auth, AuthOptions, Services, serve};
+use query_api::{ApiOptions, Auth, AuthOptions, Listeners, Services, serve};
 use reqwest::{Client, RequestBuilder, StatusCode};
 use schemas::{
     Catalog, SourceName, Timestamp,
@@ -30,6 +30,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) struct Lab {
     pub(crate) http: Client,
     pub(crate) address: SocketAddr,
+    /// Where InfluxDB's write API is alone.
+    pub(crate) influxdb: SocketAddr,
     scheme: &'static str,
     pub(crate) token: String,
     pub(crate) log: Arc<event_log::Memory>,
@@ -120,6 +122,12 @@ impl Lab {
         let (tell, caught_up) = watch::channel(caught_up);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
+        let at_root = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let influxdb = at_root.local_addr().unwrap();
+        let listeners = Listeners {
+            api: vec![listener],
+            influxdb: vec![at_root],
+        };
         let claimed: HashSet<_> = claimed
             .iter()
             .map(|n| SourceName::new(n).unwrap())
@@ -135,7 +143,7 @@ impl Lab {
             claimed: watch::Sender::new(claimed).subscribe(),
             claims,
         };
-        serve(vec![listener], services, options, &supervisor).unwrap();
+        serve(listeners, services, options, &supervisor).unwrap();
         let mut lab = Self {
             http: Client::builder()
                 .timeout(PATIENCE)
@@ -144,6 +152,7 @@ impl Lab {
                 .unwrap(),
             scheme,
             address,
+            influxdb,
             token: String::new(),
             log,
             store,

@@ -11,6 +11,8 @@ mod health;
 #[cfg(test)]
 mod history;
 #[cfg(test)]
+mod influxdb;
+#[cfg(test)]
 mod joins;
 #[cfg(test)]
 mod lab;

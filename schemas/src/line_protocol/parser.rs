@@ -15,6 +15,10 @@ pub enum Precision {
     Milliseconds,
     /// Seconds.
     Seconds,
+    /// Minutes; only version 1 of the write API has them.
+    Minutes,
+    /// Hours; only version 1 of the write API has them.
+    Hours,
 }
 
 impl Precision {
@@ -24,6 +28,8 @@ impl Precision {
             Self::Microseconds => 1000,
             Self::Milliseconds => 1_000_000,
             Self::Seconds => 1_000_000_000,
+            Self::Minutes => 60_000_000_000,
+            Self::Hours => 3_600_000_000_000,
         }
     }
 }
@@ -38,7 +44,9 @@ impl FromStr for Precision {
             "us" | "u" | "µ" => Ok(Self::Microseconds),
             "ms" => Ok(Self::Milliseconds),
             "s" => Ok(Self::Seconds),
-            _ => Err("precision is one of ns, us, ms, s"),
+            "m" => Ok(Self::Minutes),
+            "h" => Ok(Self::Hours),
+            _ => Err("precision is one of ns, us, ms, s, m, h"),
         }
     }
 }

@@ -229,6 +229,8 @@ fn times_follow_their_precision() {
         ("us", -1, -1000, -1),
         ("ms", 7, 7_000_000, 7),
         ("s", 7, 7_000_000_000, 7000),
+        ("m", 7, 420_000_000_000, 420_000),
+        ("h", 7, 25_200_000_000_000, 25_200_000),
     ] {
         let body = format!("m f=1 {time}");
         let line = Parser::new(body.as_bytes(), precision.parse().unwrap())
@@ -240,5 +242,5 @@ fn times_follow_their_precision() {
     }
     let far = Parser::new(b"m f=1 1795402800000000000", Precision::Milliseconds).next();
     assert_eq!(far.unwrap().unwrap_err().reason, Reason::TimeOutOfRange);
-    assert!("m".parse::<Precision>().is_err());
+    assert!("d".parse::<Precision>().is_err());
 }

@@ -62,6 +62,7 @@ async fn every_route_lets_in_whom_the_table_names() {
                 (
                     Access::Role(least)
                     | Access::Push(least)
+                    | Access::Lines(least, _)
                     | Access::WebSocket(least)
                     | Access::Stream(least),
                     Some(role),
