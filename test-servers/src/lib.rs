@@ -1,5 +1,5 @@
-//! Real servers for tests: Apache Kafka, InfluxDB, PostgreSQL and Home Assistant, and a network between them and us that can be
-//! broken.
+//! Real servers for tests: Apache Kafka, InfluxDB, PostgreSQL and Home Assistant, a network between them and us that can be
+//! broken, and Telegraf, which writes to us.
 //!
 //! They run natively, from what `scripts/build-servers` and `scripts/install-missing test` bring; with
 //! `HOMELOG_SERVERS_FROM=containers` Kafka and InfluxDB run in containers of the Docker Engine that has their images.
@@ -17,6 +17,7 @@ mod kafka_program;
 mod place;
 mod postgres;
 mod process;
+mod telegraf;
 mod wait;
 
 pub use container::Container;
@@ -28,6 +29,7 @@ pub use kafka::{Kafka, KafkaOptions};
 pub use place::{free_port, servers};
 pub use postgres::Postgres;
 pub use process::Process;
+pub use telegraf::Telegraf;
 
 /// A name for a topic, bucket or database that no other test has.
 pub fn unique(prefix: &str) -> String {
