@@ -42,7 +42,7 @@ export interface ErrorMessage {
 
 export type Message = UpdateMessage | GapMessage | SubscribedMessage | ErrorMessage
 
-/** What can be listened to: updates by type of entity, and what befalls the connection. */
+/** What can be listened to: updates by their names, and what befalls the connection. */
 export interface RealtimeEvents {
   [update: UpdateName]: UpdateMessage
   gap: GapMessage

@@ -3,6 +3,7 @@ import type { CatalogMetric } from '../api/generated/CatalogMetric'
 import { Catalog, toNumber } from './catalog'
 import { capacityField, headline } from './headline'
 import { panelsOf } from './panels'
+import { fieldTitle } from './words'
 
 function gauge(field: string, unit: CatalogMetric['unit']): CatalogMetric {
   return { entity_type: 'host', field, unit, kind: 'gauge', value: 'float', help: `about ${field}` }
@@ -44,6 +45,13 @@ describe('Catalog', () => {
     expect(catalog.metric('room', 'humidity', 0.4)).toMatchObject({ kind: 'gauge', value: 'float' })
     expect(catalog.metric('room', 'open', true)).toMatchObject({ kind: 'state', value: 'bool' })
     expect(catalog.metric('room', 'mood', 'calm')).toMatchObject({ kind: 'state', value: 'text' })
+  })
+
+  it('takes the unit of a rate from its name', () => {
+    expect(catalog.metric('host', 'rx_bytes_per_second', 5)).toMatchObject({ unit: 'bytes_per_second', kind: 'gauge' })
+    expect(catalog.metric('host', 'queries_per_second', 5).unit).toBe('none')
+    expect(fieldTitle('rx_bytes_per_second')).toBe('Received')
+    expect(fieldTitle('queries_per_second')).toBe('Queries per second')
   })
 
   it('reads whole numbers that came as texts', () => {

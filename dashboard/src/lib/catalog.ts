@@ -3,15 +3,23 @@ import type { MetricKind } from '../api/generated/MetricKind'
 import type { Unit } from '../api/generated/Unit'
 import type { ValueType } from '../api/generated/ValueType'
 
+/** Units that the catalogue has no name for, but the field has: `rx_bytes_per_second`. */
+type RateUnit = 'bytes_per_second' | 'bits_per_second'
+
 /** What is known about one field of one type of entity. */
 export interface Metric {
   readonly field: string
   /** The field, or the pattern that it matched, such as `cpu_*_ratio`. */
   readonly pattern: string
-  readonly unit: Unit
+  readonly unit: Unit | RateUnit
   readonly kind: MetricKind
   readonly value: ValueType
   readonly help: string
+}
+
+function unitOf(field: string, unit: Unit): Unit | RateUnit {
+  const [, amount] = /(?:^|_)(bytes|bits)_per_second$/.exec(field) ?? []
+  return unit === 'none' && amount !== undefined ? (`${amount}_per_second` as RateUnit) : unit
 }
 
 interface Pattern {
@@ -42,12 +50,12 @@ export class Catalog {
   /** A field that the catalogue does not know yet (it was pushed a moment ago) is a plain gauge or state. */
   metric(type: string, field: string, sample?: unknown): Metric {
     const found = this.#find(type, field)
-    if (found) return { ...found, field, pattern: found.field }
+    if (found) return { ...found, field, pattern: found.field, unit: unitOf(field, found.unit) }
     const isNumber = typeof sample === 'number' || sample === undefined
     return {
       field,
       pattern: field,
-      unit: 'none',
+      unit: unitOf(field, 'none'),
       kind: isNumber ? 'gauge' : 'state',
       value: isNumber ? 'float' : typeof sample === 'boolean' ? 'bool' : 'text',
       help: '',

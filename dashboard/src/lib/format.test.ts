@@ -31,6 +31,8 @@ describe('formatNumber', () => {
     [93_784, 'seconds', '1 d 2 h'],
     [18_446_744_073_709_552_000, 'bytes', '16 EiB'],
     [5, 'furlongs', '5 furlongs'],
+    [125_000, 'bytes_per_second', '122 KiB/s'],
+    [2_000_000, 'bits_per_second', '2 Mbit/s'],
     [Number.NaN, 'bytes', '–'],
   ])('%f %s is %s', (value, unit, text) => {
     expect(plain(formatNumber(value, unit))).toBe(text)

@@ -30,6 +30,8 @@ interface UnitForm {
 const FORMS: Readonly<Record<string, UnitForm>> = {
   bytes: { symbol: 'B', ladder: IEC },
   bits: { symbol: 'bit', ladder: SI },
+  bytes_per_second: { symbol: 'B/s', ladder: IEC },
+  bits_per_second: { symbol: 'bit/s', ladder: SI },
   ratio: { symbol: '%', factor: 100 },
   percent: { symbol: '%' },
   celsius: { symbol: '°C' },

@@ -33,6 +33,9 @@ describe('the state of an entity', () => {
     expect(stateField(entity('a', { health: 'abnormal', status: 'ready' }))).toBe('health')
     expect(stateField(entity('a', { state: 'on', availability: 'unavailable' }))).toBe('availability')
     expect(stateField(entity('a', { state: 'exited', health: 'unhealthy' }))).toBe('state')
+    expect(stateField(entity('a', { status: 'normal', smart_status: 'failing' }))).toBe('smart_status')
+    expect(stateField(entity('a', { status: 'normal', smart_status: 'normal', old_status: 'failing' }))).toBe('status')
+    expect(stateField(entity('a', { storage_status: 'danger' }))).toBe('storage_status')
     expect(stateField(entity('a', { cpu_ratio: 1 }))).toBeUndefined()
   })
 

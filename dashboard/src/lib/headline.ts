@@ -11,10 +11,10 @@ const TELLING: readonly RegExp[] = [
   /^(memory|mem)_(used|usage|working_set)?_?(bytes|ratio)$/,
   /^(?!swap).*used_(bytes|ratio)$/,
   /temperature|celsius$/,
-  /(^|_)(rx|received|in)_bytes_total$/,
-  /(^|_)(tx|sent|out)_bytes_total$/,
-  /read_bytes_total$/,
-  /(write|written)_bytes_total$/,
+  /(^|_)(rx|received|in)_bytes_(total|per_second)$/,
+  /(^|_)(tx|sent|out)_bytes_(total|per_second)$/,
+  /read_bytes_(total|per_second)$/,
+  /(write|written)_bytes_(total|per_second)$/,
   /_ratio$/,
   /^load/,
   /_watts$/,
@@ -92,6 +92,9 @@ export function capacityField(field: string, has: (field: string) => boolean): s
 
 const MAIN_STATES = ['state', 'status', 'health', 'availability']
 
+/** Other states that may tell that something is wrong: `smart_status`, but not what was before a change. */
+const MORE_STATES = /^(?!old_|new_).+_(state|status|health)$/
+
 /** States that tell how the thing is come before its other states. */
 export function stateRank(field: string): number {
   const place = MAIN_STATES.indexOf(field)
@@ -100,7 +103,8 @@ export function stateRank(field: string): number {
 
 /** The field that says in one word how the thing is, if it has one: of several the first that asks most to be looked at. */
 export function stateField(entity: EntityState): string | undefined {
-  const known = MAIN_STATES.filter((field) => typeof entity.fields[field]?.value === 'string')
   const alarm = (field: string) => (isCurrent(entity, field) ? WORSE[toneOf(entity.fields[field]?.value)] : 0)
+  const more = Object.keys(entity.fields).filter((field) => MORE_STATES.test(field) && alarm(field) > 0)
+  const known = [...MAIN_STATES, ...more].filter((field) => typeof entity.fields[field]?.value === 'string')
   return known.toSorted((a, b) => alarm(b) - alarm(a))[0]
 }

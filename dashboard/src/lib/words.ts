@@ -38,15 +38,16 @@ export function capitalise(text: string): string {
 }
 
 const UNIT_WORDS: ReadonlySet<string> = new Set([
-  'bytes', 'ratio', 'seconds', 'celsius', 'hertz', 'volts', 'amperes', 'watts', 'count', 'rpm',
+  'bytes', 'bits', 'ratio', 'seconds', 'celsius', 'hertz', 'volts', 'amperes', 'watts', 'count', 'rpm',
 ])
 
-/** The words of a field without its unit: `memory_used_bytes` → memory, used; `rx_bytes_total` → rx. */
+/** The words of a field without its unit: `memory_used_bytes` → memory, used; `rx_bytes_total` and `rx_bytes_per_second` → rx. */
 export function fieldWords(field: string): string[] {
   const words = field.split('_').filter(Boolean)
   const bare = [...words]
   if (bare.length > 1 && bare.at(-1) === 'total') bare.pop()
-  if (bare.length > 1 && bare.at(-2) === 'watt' && bare.at(-1) === 'hours') bare.splice(-2)
+  if (/_(bytes|bits)_per_second$/.test(field)) bare.splice(-3)
+  else if (bare.length > 1 && bare.at(-2) === 'watt' && bare.at(-1) === 'hours') bare.splice(-2)
   else if (bare.length > 0 && UNIT_WORDS.has(bare.at(-1) ?? '')) bare.pop()
   return bare.length > 0 ? bare : words
 }

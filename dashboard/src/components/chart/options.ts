@@ -57,7 +57,7 @@ function axes({ unit, isRate }: ChartShape): uPlot.Axis[] {
       size: 64,
       gap: 6,
       space: 34,
-      ...(unit === 'bytes' ? { incrs: BYTE_STEPS } : {}),
+      ...(unit === 'bytes' || unit === 'bytes_per_second' ? { incrs: BYTE_STEPS } : {}),
       ...(unit === 'seconds' && !isRate ? { incrs: DURATION_STEPS } : {}),
       values: (_chart, splits) => formatTicks(splits, unit, isRate),
     },
