@@ -12,6 +12,8 @@ macro_rules! integrations {
 }
 
 integrations! {
+    docker, home_assistant, host, http_check, http_json, pihole, prometheus, proxmox, qnap, synology
+}
     docker, home_assistant, host, http_check, http_json, pihole, prometheus, proxmox, synology
 }
 

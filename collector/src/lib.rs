@@ -26,6 +26,7 @@ pub mod scheduler;
 mod service;
 mod source;
 pub mod sources;
+mod states;
 mod status;
 #[cfg(test)]
 mod testing;

@@ -65,6 +65,7 @@ const HOLDERS: &[(&str, &[&str])] = &[
     ("deadpool-postgres", &["control"]),
     ("tokio-postgres-rustls", &["control"]),
     ("bollard", &["collector"]),
+    ("quick-xml", &["collector"]),
     ("sysinfo", &["collector", "homelog"]),
     ("argon2", &["control", "query-api"]),
     ("axum", &["query-api", "simulators"]),

@@ -1,7 +1,7 @@
 //! A Proxmox VE cluster or single node: nodes, guests, storages, tasks, disks.
 //!
 //! A poll is one cheap call, the list of all resources. Between polls the rest is asked on slower clocks (`slow`); what
-//! moved since the last look is told as a change (`states`).
+//! moved since the last look is told as a change.
 
 mod cluster;
 mod disks;
@@ -10,7 +10,6 @@ mod node;
 mod resources;
 mod session;
 mod slow;
-mod states;
 mod tasks;
 #[cfg(test)]
 mod tests;
@@ -30,16 +29,18 @@ use crate::{
     Batch, Context, FailureClass, OpenError, PollError,
     integration::{Heard, Integration, Typed},
     service::{Secret, Service, TlsParams},
+    states::{HEALTH, STATUS, States, Watched},
 };
 use metrics::METRICS;
 use resources::{Resource, Resources};
 use session::Access;
 use slow::{Done, Job, Slow};
-use states::{HEALTH, NODE, STATUS, States};
 use tasks::Tasks;
 
 pub(super) static INTEGRATION: Typed<Proxmox> = Typed::new();
 
+/// Where a guest runs.
+const NODE: Watched = ("node", "old_node");
 /// A refusal takes the service 3 s on purpose, SMART of a slow disk longer; polls have their own time-out.
 const TIMEOUT: Duration = Duration::from_secs(30);
 

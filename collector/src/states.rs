@@ -10,11 +10,10 @@ use schemas::{
 use crate::Batch;
 
 /// The field and the one that tells what it was before.
-pub(super) type Watched = (&'static str, &'static str);
+pub(crate) type Watched = (&'static str, &'static str);
 
-pub(super) const STATUS: Watched = ("status", "old_status");
-pub(super) const NODE: Watched = ("node", "old_node");
-pub(super) const HEALTH: Watched = ("health", "old_health");
+pub(crate) const STATUS: Watched = ("status", "old_status");
+pub(crate) const HEALTH: Watched = ("health", "old_health");
 
 #[derive(Debug)]
 struct Known {
@@ -24,11 +23,11 @@ struct Known {
 
 /// The last states of all entities.
 #[derive(Debug, Default)]
-pub(super) struct States(HashMap<EntityType, HashMap<EntityId, Known>>);
+pub(crate) struct States(HashMap<EntityType, HashMap<EntityId, Known>>);
 
 impl States {
     /// Takes what was seen; what is different from before is told. The first sight of an entity is no change.
-    pub(super) fn see(&mut self, entity: &Entity, seen: &[(Watched, &str)], batch: &mut Batch) {
+    pub(crate) fn see(&mut self, entity: &Entity, seen: &[(Watched, &str)], batch: &mut Batch) {
         let of_type = self.0.entry(entity.entity_type.clone()).or_default();
         let known = of_type.entry(entity.id.clone()).or_insert_with(|| Known {
             entity: entity.clone(),
@@ -50,7 +49,7 @@ impl States {
     }
 
     /// Tells that entities of a type are not listed any more, and forgets them.
-    pub(super) fn tell_gone(
+    pub(crate) fn tell_gone(
         &mut self,
         entity_type: &str,
         listed: &HashSet<&EntityId>,
@@ -76,11 +75,16 @@ mod tests {
     use schemas::FieldValue;
 
     use super::*;
-    use crate::{integrations::proxmox::wire, testing};
+    use crate::testing;
+
+    const NODE: Watched = ("node", "old_node");
 
     #[test]
     fn only_what_moved_is_told() {
-        let guest = wire::entity("proxmox_guest", "100").unwrap();
+        let guest = Entity::new(
+            EntityType::new("guest").unwrap(),
+            EntityId::new("100").unwrap(),
+        );
         let mut states = States::default();
         let see = |states: &mut States, status: &str, node: &str| {
             let mut batch = testing::batch();
@@ -93,10 +97,10 @@ mod tests {
         assert_eq!(moved.get("old_node"), Some(&FieldValue::Text("a".into())));
         assert_eq!(moved.get("status"), None);
         let mut batch = testing::batch();
-        states.tell_gone("proxmox_guest", &HashSet::from([&guest.id]), &mut batch);
+        states.tell_gone("guest", &HashSet::from([&guest.id]), &mut batch);
         assert!(batch.is_empty());
-        states.tell_gone("proxmox_guest", &HashSet::new(), &mut batch);
-        states.tell_gone("proxmox_guest", &HashSet::new(), &mut batch);
+        states.tell_gone("guest", &HashSet::new(), &mut batch);
+        states.tell_gone("guest", &HashSet::new(), &mut batch);
         let (events, _) = batch.into_parts();
         assert_eq!(events.len(), 1);
         assert_eq!(

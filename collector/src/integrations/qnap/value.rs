@@ -1,0 +1,190 @@
+//! Values as QTS writes them: everything is text, some of it with a unit behind it.
+
+use schemas::{
+    Entity, Fields,
+    name::{EntityId, EntityType},
+};
+
+use super::xml::Element;
+
+/// Longest text of a number.
+const LONGEST_NUMBER: usize = 32;
+/// Most characters of a name.
+const LONGEST_NAME: usize = 250;
+/// The largest whole number of which a float has all digits.
+const EXACT: f64 = 9_007_199_254_740_992.0; // 2^53
+
+/// A finite number, perhaps with a percent sign behind it; `--` and the like are none.
+pub(super) fn number(element: &Element, name: &str) -> Option<f64> {
+    let text = element.text(name)?;
+    if text.len() > LONGEST_NUMBER {
+        return None;
+    }
+    let bare = text.trim_end_matches('%').trim_end();
+    bare.parse().ok().filter(|number: &f64| number.is_finite())
+}
+
+/// A whole number, which may be negative.
+pub(super) fn integer(element: &Element, name: &str) -> Option<i64> {
+    element.text(name)?.parse().ok()
+}
+
+/// A whole number that is not negative.
+pub(super) fn whole(element: &Element, name: &str) -> Option<u64> {
+    let text = element.text(name)?;
+    text.parse()
+        .ok()
+        .or_else(|| rounded(number(element, name)?))
+}
+
+/// A part of one of a percentage.
+pub(super) fn ratio_of_percent(element: &Element, name: &str) -> Option<f64> {
+    number(element, name)
+        .filter(|percent| (0.0..=100.0).contains(percent))
+        .map(|percent| percent / 100.0)
+}
+
+/// Degrees Celsius. Zero is what a sensor tells that is not there, or whose disk sleeps.
+pub(super) fn temperature(element: &Element, name: &str) -> Option<f64> {
+    number(element, name).filter(|degrees| *degrees > 0.0 && *degrees < 200.0)
+}
+
+/// Bytes of a number of MiB.
+pub(super) fn bytes_of_mebibytes(element: &Element, name: &str) -> Option<u64> {
+    rounded(number(element, name)? * 1_048_576.0)
+}
+
+/// A name as a label may carry it.
+pub(super) fn name(element: &Element, name: &str) -> Option<String> {
+    let text: String = element
+        .text(name)?
+        .chars()
+        .filter(|c| !c.is_control())
+        .take(LONGEST_NAME)
+        .collect();
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "only within 0 and 2^53"
+)]
+fn rounded(number: f64) -> Option<u64> {
+    (0.0..=EXACT)
+        .contains(&number)
+        .then(|| number.round() as u64)
+}
+
+/// An entity, if the service's name for it can be an id.
+pub(super) fn entity(entity_type: &'static str, id: &str) -> Option<Entity> {
+    Some(Entity::new(
+        EntityType::new(entity_type).ok()?,
+        EntityId::new(id).ok()?,
+    ))
+}
+
+/// Sets what is there.
+pub(super) fn set_whole(fields: &mut Fields, field: &'static str, value: Option<u64>) {
+    if let Some(value) = value {
+        fields.set(field, value);
+    }
+}
+
+/// Sets a number that is there, with four digits.
+pub(super) fn set_number(fields: &mut Fields, field: &'static str, value: Option<f64>) {
+    if let Some(value) = value {
+        fields.set_rounded(field, value, 4);
+    }
+}
+
+/// Sets how much of a whole is used, and its share, from what is free.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "a ratio has four digits, a float sixteen"
+)]
+pub(super) fn set_used(
+    fields: &mut Fields,
+    [used_field, ratio_field]: [&'static str; 2],
+    of: Option<u64>,
+    free: Option<u64>,
+) {
+    let Some(of) = of.filter(|of| *of > 0) else {
+        return;
+    };
+    if let Some(used) = free.and_then(|free| of.checked_sub(free)) {
+        fields.set(used_field, used);
+        fields.set_rounded(ratio_field, used as f64 / of as f64, 4);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::integrations::qnap::xml::parse;
+
+    fn of(text: &str) -> Element {
+        parse(&format!("<r><v><![CDATA[{text}]]></v></r>")).unwrap()
+    }
+
+    #[test]
+    fn numbers_come_in_many_dresses_and_absent_is_not_zero() {
+        for (text, read) in [
+            ("2.3 %", Some(2.3)),
+            ("7%", Some(7.0)),
+            (" 527 ", Some(527.0)),
+            ("-2", Some(-2.0)),
+            ("", None),
+            ("--", None),
+            ("%", None),
+            ("inf", None),
+            ("nan", None),
+            ("1e999", None),
+        ] {
+            assert_eq!(number(&of(text), "v"), read, "{text}");
+        }
+        assert_eq!(number(&of(&"1".repeat(40)), "v"), None);
+        assert_eq!(number(&of("1"), "w"), None);
+        assert_eq!(whole(&of("18446744073709551615"), "v"), Some(u64::MAX));
+        assert_eq!(whole(&of("7.0"), "v"), Some(7));
+        assert_eq!(whole(&of("-1"), "v"), None);
+        assert_eq!(integer(&of("-5"), "v"), Some(-5));
+        assert_eq!(ratio_of_percent(&of("48.5 %"), "v"), Some(0.485));
+        assert_eq!(ratio_of_percent(&of("101 %"), "v"), None);
+        assert_eq!(bytes_of_mebibytes(&of("249.5"), "v"), Some(261_619_712));
+        assert_eq!(bytes_of_mebibytes(&of("1e300"), "v"), None);
+    }
+
+    #[test]
+    fn zero_degrees_are_no_temperature() {
+        for (text, read) in [("37", Some(37.0)), ("0", None), ("-1", None), ("999", None)] {
+            assert_eq!(temperature(&of(text), "v"), read, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_used_needs_a_size_and_what_is_free() {
+        let used = |of, free| {
+            let mut fields = Fields::new();
+            set_used(&mut fields, ["used_bytes", "used_ratio"], of, free);
+            fields
+                .iter()
+                .map(|(name, value)| format!("{name}={value}"))
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        assert_eq!(used(Some(8), Some(6)), "used_bytes=2 used_ratio=0.25");
+        assert_eq!(used(Some(0), Some(0)), "");
+        assert_eq!(used(Some(8), Some(9)), "");
+        assert_eq!(used(Some(8), None), "");
+    }
+
+    #[test]
+    fn names_are_bounded_and_clean() {
+        assert_eq!(name(&of(" a\u{1b}[2J "), "v").as_deref(), Some("a[2J"));
+        let long = name(&of(&"ü".repeat(1000)), "v").unwrap();
+        assert_eq!(long.chars().count(), LONGEST_NAME);
+        assert_eq!(name(&of(""), "v"), None);
+    }
+}
