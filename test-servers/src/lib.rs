@@ -1,4 +1,4 @@
-//! Real servers for tests: Apache Kafka, InfluxDB, PostgreSQL and Home Assistant, a network between them and us that can be
+//! Real servers for tests: Apache Kafka, InfluxDB, PostgreSQL, Home Assistant and upsd, a network between them and us that can be
 //! broken, and Telegraf, which writes to us.
 //!
 //! They run natively, from what `scripts/build-servers` and `scripts/install-missing test` bring; with
@@ -18,6 +18,7 @@ mod place;
 mod postgres;
 mod process;
 mod telegraf;
+mod upsd;
 mod wait;
 
 pub use container::Container;
@@ -30,6 +31,7 @@ pub use place::{free_port, servers};
 pub use postgres::Postgres;
 pub use process::Process;
 pub use telegraf::Telegraf;
+pub use upsd::Upsd;
 
 /// A name for a topic, bucket or database that no other test has.
 pub fn unique(prefix: &str) -> String {
