@@ -17,7 +17,7 @@ use schemas::Timestamp;
 use serde_json::{Value, json};
 use test_servers::HomeAssistant;
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// From the answer of Home Assistant that it has a state to the event on a live stream.
 const AT_ONCE: Duration = Duration::from_secs(1);
 

@@ -120,20 +120,17 @@ impl Config {
     }
 
     fn is_stopping(&self) -> bool {
-        matches!(
-            self.state.as_str(),
-            "STOPPING" | "FINAL_WRITE" | "STOPPED"
-        )
+        matches!(self.state.as_str(), "STOPPING" | "FINAL_WRITE" | "STOPPED")
     }
 }
 
 impl Integration for HomeAssistant {
     const KIND: &'static str = "home_assistant";
-    const HELP: &'static str =
-        "A Home Assistant: the states of its entities as they change, numbers in the units of the catalogue";
+    const HELP: &'static str = "A Home Assistant: the states of its entities as they change, numbers in the units of the catalogue";
     const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
     const METRICS: &'static [MetricDef] = METRICS;
-    const EXAMPLE: &'static str = r#"# Its address, as in a browser. Changes come over its WebSocket at once; where a proxy passes none, polls read all states.
+    const EXAMPLE: &'static str = r#"# Its address, as in a browser. Changes come over its WebSocket at once; where a proxy passes none, polls read all
+# states.
 # url = "http://homeassistant.local:8123"
 # A long-lived access token: create a user of its own for Homelog that is no administrator and may log in from the local
 # network only, log in as that user, and create the token at the end of its profile page (Security).
@@ -272,7 +269,7 @@ impl HomeAssistant {
                     .await?;
                 self.read_states(&mut connection, batch).await?;
                 if self.websocket_at.take().is_some() {
-                    info!(service = %self.service.base(), "Home Assistant at {} tells changes by itself again", self.service.base());
+                    info!(service = %self.service.base(), "the WebSocket of Home Assistant at {} opens, so changes come at once again", self.service.base());
                 }
                 self.connection = Some(connection);
                 Ok(())
@@ -348,8 +345,7 @@ impl HomeAssistant {
             let what = format!("its states are no list ({e}): check url");
             self.service.bad_answer(what)
         })?;
-        self.mirror
-            .snapshot(&rows, self.config.is_running(), batch);
+        self.mirror.snapshot(&rows, self.config.is_running(), batch);
         Ok(())
     }
 
@@ -375,7 +371,10 @@ impl HomeAssistant {
         let (entities, unavailable) = self.mirror.counts();
         fields
             .set("push", self.connection.is_some())
-            .set("entities_count", u64::try_from(entities).unwrap_or(u64::MAX))
+            .set(
+                "entities_count",
+                u64::try_from(entities).unwrap_or(u64::MAX),
+            )
             .set(
                 "entities_unavailable_count",
                 u64::try_from(unavailable).unwrap_or(u64::MAX),
@@ -396,6 +395,9 @@ async fn fetch(service: &Service, token: &Secret, path: &str) -> Result<Vec<u8>,
     if !answer.status().is_success() {
         return Err(refused(service, answer).await);
     }
-    let body = answer.bytes_up_to(MOST_BODY).await.map_err(|e| failed(&e))?;
+    let body = answer
+        .bytes_up_to(MOST_BODY)
+        .await
+        .map_err(|e| failed(&e))?;
     Ok(body.to_vec())
 }

@@ -1,6 +1,4 @@
-//! Sockets that stay open, against a real one on the other side.
-
-#![expect(clippy::disallowed_methods, reason = "servers of single tests")]
+//! Connections that are upgraded, against a real server on the other side.
 
 use std::{net::SocketAddr, time::Duration};
 
@@ -17,11 +15,16 @@ use super::servers::shared;
 
 const MOST: usize = 1000;
 
+#[expect(clippy::disallowed_methods, reason = "a server for one test")]
+fn start(server: impl Future<Output = ()> + Send + 'static) {
+    tokio::spawn(server);
+}
+
 /// Sends back what it gets, closes after `bye`; `large` and `ping` are answered with that.
 async fn echo() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
+    start(async move {
         let (stream, _) = listener.accept().await.unwrap();
         let mut socket = tokio_tungstenite::accept_async(stream).await.unwrap();
         while let Some(Ok(message)) = socket.next().await {
@@ -43,7 +46,7 @@ async fn echo() -> SocketAddr {
 async fn once(answer: &'static str) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    tokio::spawn(async move {
+    start(async move {
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut head = [0; 4096];
         let read = stream.read(&mut head).await.unwrap();
@@ -143,7 +146,7 @@ async fn an_address_of_the_link_is_refused() {
 async fn whom_is_trusted_holds_for_websockets_too() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
-    tokio::spawn(async move {
+    start(async move {
         let acceptor = TlsAcceptor::from(shared().config.clone());
         loop {
             let (stream, _) = listener.accept().await.unwrap();

@@ -6,7 +6,13 @@ use super::state::{State, domain_of};
 use crate::pattern::Patterns;
 
 /// Kinds of entities that say where people are.
-const WHEREABOUTS: &[&str] = &["device_tracker", "geo_location", "person", "proximity", "zone"];
+const WHEREABOUTS: &[&str] = &[
+    "device_tracker",
+    "geo_location",
+    "person",
+    "proximity",
+    "zone",
+];
 /// Sensors of the companion app that do.
 const OF_PHONES: &[&str] = &[
     "sensor.*_bssid",
@@ -36,9 +42,10 @@ impl Chosen {
 
     /// Whether an entity may be told, by its id alone.
     pub(super) fn may(&self, id: &str) -> bool {
-        let private = self.of_phones.as_ref().is_some_and(|of_phones| {
-            WHEREABOUTS.contains(&domain_of(id)) || of_phones.matches(id)
-        });
+        let private = self
+            .of_phones
+            .as_ref()
+            .is_some_and(|of_phones| WHEREABOUTS.contains(&domain_of(id)) || of_phones.matches(id));
         !private
             && (self.include.is_empty() || self.include.matches(id))
             && !self.exclude.matches(id)
@@ -93,10 +100,17 @@ mod tests {
             ("sensor.car", json!({"Location": [52.1, 4.9]})),
         ] {
             // an explicit pattern is not enough
-            assert!(!is_told(&choose(&[id], &[], false), id, &attributes), "{id}");
+            assert!(
+                !is_told(&choose(&[id], &[], false), id, &attributes),
+                "{id}"
+            );
             assert!(is_told(&choose(&[], &[], true), id, &attributes), "{id}");
         }
-        assert!(is_told(&choose(&[], &[], false), "calendar.bins", &json!({"location": "yard"})));
+        assert!(is_told(
+            &choose(&[], &[], false),
+            "calendar.bins",
+            &json!({"location": "yard"})
+        ));
     }
 
     #[test]
@@ -117,6 +131,10 @@ mod tests {
         let all = choose(&["text.*"], &[], true);
         assert!(!is_told(&all, "text.door", &json!({"mode": "password"})));
         assert!(is_told(&all, "text.door", &json!({"mode": "text"})));
-        assert!(!is_told(&choose(&[], &[], true), "input_text.door", &json!({"mode": "password"})));
+        assert!(!is_told(
+            &choose(&[], &[], true),
+            "input_text.door",
+            &json!({"mode": "password"})
+        ));
     }
 }

@@ -225,7 +225,8 @@ impl Connection {
                 ),
             );
         }
-        self.service.bad_answer(format!("it refuses {what}: {said}"))
+        self.service
+            .bad_answer(format!("it refuses {what}: {said}"))
     }
 
     /// The next message that means something. Nothing is lost when this is dropped before it is ready.
@@ -342,7 +343,10 @@ mod tests {
         let together = format!(
             r#"[{CHANGED},{{"id":7,"type":"pong"}},{{"id":8,"type":"result","success":true,"result":[1]}},{{"id":9,"type":"result","success":false,"error":{{"code":"x","message":"y"}}}}]"#
         );
-        assert_eq!(kinds(&together), ["sensor.a true", "7 true", "8 true", "9 false"]);
+        assert_eq!(
+            kinds(&together),
+            ["sensor.a true", "7 true", "8 true", "9 false"]
+        );
         let gone = CHANGED.replace(r#"{"x":1}"#, "null");
         assert_eq!(kinds(&gone), ["sensor.a false"]);
     }
@@ -353,7 +357,15 @@ mod tests {
             r#"[7,{{}},{{"type":"event"}},{{"type":"event","event":{{"event_type":"state_changed","data":{{}}}}}},{{"type":"result"}},{{"type":"later"}},{CHANGED}]"#
         );
         assert_eq!(kinds(&together), ["sensor.a true"]);
-        for garbled in ["", "no JSON", "[", "{", "7", &"[".repeat(100_000), &"{\"type\":".repeat(10_000)] {
+        for garbled in [
+            "",
+            "no JSON",
+            "[",
+            "{",
+            "7",
+            &"[".repeat(100_000),
+            &"{\"type\":".repeat(10_000),
+        ] {
             assert!(kinds(garbled).is_empty());
         }
         let other = CHANGED.replace("state_changed", "call_service");

@@ -193,7 +193,7 @@ impl Mirror {
         if !std::mem::replace(&mut self.too_many, true) {
             warn!(
                 most = MOST,
-                "Home Assistant has more than {MOST} entities, further ones are left out: choose with include and exclude"
+                "entities of Home Assistant beyond {MOST} are left out: choose with include and exclude"
             );
         }
     }

@@ -15,12 +15,28 @@ const NUMERIC: &[&str] = &["counter", "input_number", "number", "todo"];
 
 /// Numbers among the attributes that are readings themselves: attribute, field, what one of it is.
 const ATTRIBUTES: &[(&str, &str, Attribute)] = &[
-    ("current_temperature", "temperature_celsius", Attribute::Temperature),
-    ("temperature", "target_temperature_celsius", Attribute::Temperature),
-    ("current_humidity", "humidity_ratio", Attribute::Scale(100.0)),
+    (
+        "current_temperature",
+        "temperature_celsius",
+        Attribute::Temperature,
+    ),
+    (
+        "temperature",
+        "target_temperature_celsius",
+        Attribute::Temperature,
+    ),
+    (
+        "current_humidity",
+        "humidity_ratio",
+        Attribute::Scale(100.0),
+    ),
     ("humidity", "target_humidity_ratio", Attribute::Scale(100.0)),
     ("battery_level", "battery_ratio", Attribute::Scale(100.0)),
-    ("current_position", "position_ratio", Attribute::Scale(100.0)),
+    (
+        "current_position",
+        "position_ratio",
+        Attribute::Scale(100.0),
+    ),
     ("percentage", "fan_speed_ratio", Attribute::Scale(100.0)),
     ("brightness", "brightness_ratio", Attribute::Scale(255.0)),
 ];
@@ -140,7 +156,11 @@ fn tell_attributes(state: &State, home_temperature: &str, fields: &mut Fields) {
         match kind {
             Attribute::Temperature => {
                 let own = state.text_of("temperature_unit");
-                let unit = if own.is_empty() { home_temperature } else { own };
+                let unit = if own.is_empty() {
+                    home_temperature
+                } else {
+                    own
+                };
                 if let Some(measure) = convert(value, unit, "temperature", false)
                     && measure.field == "temperature_celsius"
                 {
@@ -176,15 +196,25 @@ mod tests {
     fn reading(row: &Value) -> Reading {
         let row = serde_json::value::to_raw_value(row).unwrap();
         let state = State::read(&row).unwrap();
-        Reading::of(&state, &EntityType::new("home_assistant_entity").unwrap(), "°F")
+        Reading::of(
+            &state,
+            &EntityType::new("home_assistant_entity").unwrap(),
+            "°F",
+        )
     }
 
-    fn told(id: &str, state: &str, attributes: Value) -> Vec<(String, String)> {
-        let reading = reading(&json!({"entity_id": id, "state": state, "attributes": attributes}));
-        let fields = reading.fields.iter();
+    fn told(id: &str, state: &str, attributes: &Value) -> Vec<(String, String)> {
+        let row = json!({"entity_id": id, "state": state, "attributes": attributes});
+        let fields = reading(&row).fields.into_iter();
         fields
             .map(|(name, value)| (name.to_string(), value.to_string()))
             .collect()
+    }
+
+    fn of(unit: &str, device_class: &str, state_class: &str) -> Value {
+        json!({
+            "unit_of_measurement": unit, "device_class": device_class, "state_class": state_class,
+        })
     }
 
     fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
@@ -199,28 +229,49 @@ mod tests {
     #[test]
     fn a_number_has_the_field_of_its_unit() {
         for (state, attributes, field, value) in [
-            ("21.5", json!({"unit_of_measurement": "°C"}), "temperature_celsius", "21.5"),
-            ("68", json!({"unit_of_measurement": "°F"}), "temperature_celsius", "20"),
-            ("54", json!({"unit_of_measurement": "%", "device_class": "humidity"}), "humidity_ratio", "0.54"),
-            ("1.5", json!({"unit_of_measurement": "kWh", "state_class": "total_increasing"}), "energy_watt_hours_total", "1500"),
-            ("1.5", json!({"unit_of_measurement": "kWh", "state_class": "total"}), "energy_watt_hours", "1500"),
-            ("1013.2", json!({"unit_of_measurement": "hPa"}), "value", "1013.2"),
-            ("7", json!({"state_class": "total_increasing"}), "value_total", "7"),
-            ("0", json!({"unit_of_measurement": "W"}), "power_watts", "0"),
-            ("12,5", json!({"unit_of_measurement": "MB"}), "state", "12,5"),
+            ("21.5", of("°C", "", ""), "temperature_celsius", "21.5"),
+            ("68", of("°F", "", ""), "temperature_celsius", "20"),
+            ("54", of("%", "humidity", ""), "humidity_ratio", "0.54"),
+            (
+                "1.5",
+                of("kWh", "energy", "total_increasing"),
+                "energy_watt_hours_total",
+                "1500",
+            ),
+            (
+                "1.5",
+                of("kWh", "energy", "total"),
+                "energy_watt_hours",
+                "1500",
+            ),
+            ("1013.2", of("hPa", "pressure", ""), "value", "1013.2"),
+            ("7", of("", "", "total_increasing"), "value_total", "7"),
+            ("0", of("W", "", "measurement"), "power_watts", "0"),
+            ("12,5", of("MB", "", ""), "state", "12,5"),
             ("12,5 MB", json!({}), "state", "12,5 MB"),
-            ("2026-11-23T06:34:14+00:00", json!({"device_class": "timestamp"}), "state", "2026-11-23T06:34:14+00:00"),
+            (
+                "2026-11-23T06:34:14Z",
+                of("", "timestamp", ""),
+                "state",
+                "2026-11-23T06:34:14Z",
+            ),
         ] {
-            assert_eq!(told("sensor.x", state, attributes), pairs(&[AVAILABLE, (field, value)]), "{state}");
+            let wanted = pairs(&[AVAILABLE, (field, value)]);
+            assert_eq!(told("sensor.x", state, &attributes), wanted, "{state}");
         }
-        assert_eq!(told("input_number.x", "3", json!({})), pairs(&[AVAILABLE, ("value", "3")]));
-        assert_eq!(told("select.x", "3", json!({})), pairs(&[AVAILABLE, ("state", "3")]));
-        assert_eq!(told("select.x", "none", json!({})), pairs(&[AVAILABLE, ("state", "none")]));
+        for (id, state, field) in [
+            ("input_number.x", "3", "value"),
+            ("select.x", "3", "state"),
+            ("select.x", "none", "state"),
+        ] {
+            let wanted = pairs(&[AVAILABLE, (field, state)]);
+            assert_eq!(told(id, state, &json!({})), wanted, "{id}");
+        }
     }
 
     #[test]
     fn what_has_no_value_is_never_zero() {
-        let unit = json!({"unit_of_measurement": "W", "battery_level": 12, "current_position": 50});
+        let all = json!({"unit_of_measurement": "W", "battery_level": 12, "brightness": 50});
         for (state, availability) in [
             ("unavailable", "unavailable"),
             ("unknown", "unknown"),
@@ -228,15 +279,20 @@ mod tests {
             ("none", "unknown"),
             ("None", "unknown"),
         ] {
-            assert_eq!(told("sensor.x", state, unit.clone()), pairs(&[("availability", availability)]), "{state}");
+            let wanted = pairs(&[("availability", availability)]);
+            assert_eq!(told("sensor.x", state, &all), wanted, "{state}");
         }
-        assert_eq!(told("light.x", "unavailable", json!({})), pairs(&[("availability", "unavailable")]));
+        let wanted = pairs(&[("availability", "unavailable")]);
+        assert_eq!(told("light.x", "unavailable", &json!({})), wanted);
     }
 
     #[test]
     fn readings_among_the_attributes_are_told() {
+        let thermostat = json!({
+            "current_temperature": 68, "temperature": 77.0, "current_humidity": "40",
+        });
         assert_eq!(
-            told("climate.x", "heat", json!({"current_temperature": 68, "temperature": 77.0, "current_humidity": "40"})),
+            told("climate.x", "heat", &thermostat),
             pairs(&[
                 AVAILABLE,
                 ("humidity_ratio", "0.4"),
@@ -245,39 +301,61 @@ mod tests {
                 ("temperature_celsius", "20"),
             ])
         );
+        let weather = json!({"temperature": 21.5, "temperature_unit": "°C", "humidity": 80});
         assert_eq!(
-            told("weather.x", "sunny", json!({"temperature": 21.5, "temperature_unit": "°C", "humidity": 80})),
-            pairs(&[AVAILABLE, ("humidity_ratio", "0.8"), ("state", "sunny"), ("temperature_celsius", "21.5")])
+            told("weather.x", "sunny", &weather),
+            pairs(&[
+                AVAILABLE,
+                ("humidity_ratio", "0.8"),
+                ("state", "sunny"),
+                ("temperature_celsius", "21.5"),
+            ])
         );
         assert_eq!(
-            told("light.x", "on", json!({"brightness": 51})),
+            told("light.x", "on", &json!({"brightness": 51})),
             pairs(&[AVAILABLE, ("brightness_ratio", "0.2"), ("state", "on")])
         );
-        // a value of its own is not overwritten, and what cannot be is left out
+    }
+
+    #[test]
+    fn a_value_of_its_own_stays_and_what_cannot_be_is_left_out() {
+        let mut battery = of("%", "battery", "");
+        battery["battery_level"] = json!(90);
         assert_eq!(
-            told("sensor.x", "20", json!({"unit_of_measurement": "%", "device_class": "battery", "battery_level": 90})),
+            told("sensor.x", "20", &battery),
             pairs(&[AVAILABLE, ("battery_ratio", "0.2")])
         );
+        let odd = json!({"brightness": null, "percentage": 101, "battery_level": -1});
         assert_eq!(
-            told("light.x", "off", json!({"brightness": null, "percentage": 101, "battery_level": -1})),
+            told("light.x", "off", &odd),
             pairs(&[AVAILABLE, ("state", "off")])
         );
     }
 
     #[test]
     fn labels_say_what_it_is() {
-        let reading = reading(&json!({
-            "entity_id": "sensor.x", "state": "1013",
-            "attributes": {"friendly_name": "Air\u{1b}", "device_class": "pressure", "unit_of_measurement": "hPa"},
-        }));
-        let labels: Vec<_> = reading.entity.labels.iter().map(|(name, value)| (name.as_str(), &**value)).collect();
-        assert_eq!(labels, [("device_class", "pressure"), ("name", "Air"), ("unit", "hPa")]);
+        let mut attributes = of("hPa", "pressure", "");
+        attributes["friendly_name"] = json!("Air\u{1b}");
+        let row = json!({"entity_id": "sensor.x", "state": "1013", "attributes": attributes});
+        let reading = reading(&row);
+        let labels = reading.entity.labels.iter();
+        let labels: Vec<_> = labels
+            .map(|(name, value)| (name.as_str(), &**value))
+            .collect();
+        assert_eq!(
+            labels,
+            [
+                ("device_class", "pressure"),
+                ("name", "Air"),
+                ("unit", "hPa")
+            ]
+        );
         assert_eq!(reading.entity.id.as_str(), "sensor.x");
     }
 
     #[test]
     fn a_long_state_is_cut() {
-        let told = told("text.x", &"ü".repeat(10_000), json!({}));
+        let told = told("text.x", &"ü".repeat(10_000), &json!({}));
         assert_eq!(told[1].1.chars().count(), MOST_TEXT);
     }
 }

@@ -142,7 +142,13 @@ mod tests {
         ] {
             assert!(read(row).is_none(), "{row}");
         }
-        assert!(read(&format!(r#"{{"entity_id":"sensor.{}","state":"1"}}"#, "x".repeat(300))).is_none());
+        assert!(
+            read(&format!(
+                r#"{{"entity_id":"sensor.{}","state":"1"}}"#,
+                "x".repeat(300)
+            ))
+            .is_none()
+        );
         let odd = read(r#"{"entity_id":"sensor.a","state":1.5,"attributes":[],"last_changed":"now","last_updated":7}"#).unwrap();
         assert_eq!(odd.text, "1.5");
         assert!(odd.changed.is_none() && odd.updated.is_none() && odd.attributes.is_empty());
@@ -151,7 +157,12 @@ mod tests {
     #[test]
     fn a_row_that_is_too_deep_is_no_state() {
         let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
-        assert!(read(&format!(r#"{{"entity_id":"sensor.a","state":"1","attributes":{{"x":{deep}}}}}"#)).is_none());
+        assert!(
+            read(&format!(
+                r#"{{"entity_id":"sensor.a","state":"1","attributes":{{"x":{deep}}}}}"#
+            ))
+            .is_none()
+        );
     }
 
     #[test]

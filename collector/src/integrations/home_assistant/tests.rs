@@ -38,19 +38,19 @@ fn shown(batch: Batch) -> Vec<String> {
 }
 
 fn line(event: &Observation) -> String {
-    let fields: String = event
-        .fields
-        .iter()
-        .map(|(name, value)| format!(" {name}={value}"))
+    let fields = event.fields.iter();
+    let fields: Vec<_> = fields
+        .map(|(name, value)| format!("{name}={value}"))
         .collect();
     let at = match event.event_type {
         EventType::Change => format!(" @{}", event.time),
         EventType::Sample | EventType::Source => String::new(),
     };
     format!(
-        "{} {}{fields}{at}",
+        "{} {} {}{at}",
         event.event_type.as_str(),
-        event.entity.id
+        event.entity.id,
+        fields.join(" ")
     )
 }
 
@@ -112,22 +112,38 @@ async fn all_states_are_told_first_and_changes_at_once_with_their_own_time() {
     );
     assert_eq!(
         fake.asked(),
-        ["/api/websocket", "supported_features", "get_config", "subscribe_events", "get_states"],
+        [
+            "/api/websocket",
+            "supported_features",
+            "get_config",
+            "subscribe_events",
+            "get_states"
+        ],
     );
     fake.push(&changed(&watts("sensor.power", "120.5", 3600)));
     assert_eq!(
         heard(&mut ha, 1).await,
-        ["change sensor.power availability=available power_watts=120.5 @2026-11-23T01:00:00.250Z",
-         // the sample of now was the newest
-         "sample sensor.power availability=available power_watts=120.5"]
+        [
+            "change sensor.power availability=available power_watts=120.5 @2026-11-23T01:00:00.250Z",
+            // the sample of now was the newest
+            "sample sensor.power availability=available power_watts=120.5"
+        ]
     );
     // what changes nothing that is told, and what may not be told
     fake.push(&changed(&watts("sensor.power", "120.50", 3601)));
-    fake.push(&changed(&state("person.anna", "not_home", &json!({}), 3602)));
+    fake.push(&changed(&state(
+        "person.anna",
+        "not_home",
+        &json!({}),
+        3602,
+    )));
     fake.push(&gone("sensor.gone"));
     let told = heard(&mut ha, 1).await;
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].starts_with("change sensor.gone availability=removed"), "{told:?}");
+    assert!(
+        told[0].starts_with("change sensor.gone availability=removed"),
+        "{told:?}"
+    );
 }
 
 #[tokio::test]
@@ -143,7 +159,10 @@ async fn several_messages_come_in_one() {
         changed(&watts("sensor.a", "4", 12)),
     ]));
     let told = heard(&mut ha, 6).await;
-    let changes: Vec<_> = told.iter().filter(|line| line.starts_with("change")).collect();
+    let changes: Vec<_> = told
+        .iter()
+        .filter(|line| line.starts_with("change"))
+        .collect();
     assert_eq!(
         changes,
         [
@@ -213,13 +232,18 @@ async fn a_connection_that_ends_is_a_failure_and_the_next_tells_what_moved_meanw
     moved["last_updated"] = json!(later.plus_millis(5).to_string());
     fake.set(|s| {
         s.config["state"] = json!("STARTING");
-        s.states = vec![moved, watts("sensor.b", "1", 30), watts("sensor.new", "5", 31)];
+        s.states = vec![
+            moved,
+            watts("sensor.b", "1", 30),
+            watts("sensor.new", "5", 31),
+        ];
     });
     assert_eq!(
         polled(&mut ha).await,
         [
             format!("change sensor.a availability=available power_watts=7 @{later}"),
-            "change sensor.new availability=available power_watts=5 @2026-11-23T00:00:31.250Z".to_owned(),
+            "change sensor.new availability=available power_watts=5 @2026-11-23T00:00:31.250Z"
+                .to_owned(),
         ]
     );
     // as long as it starts it may come back, afterwards it is gone
@@ -227,7 +251,10 @@ async fn a_connection_that_ends_is_a_failure_and_the_next_tells_what_moved_meanw
     fake.set(|s| s.config["state"] = json!("RUNNING"));
     let told = polled(&mut ha).await;
     assert_eq!(told.len(), 1, "{told:?}");
-    assert!(told[0].starts_with("change sensor.late availability=removed"), "{told:?}");
+    assert!(
+        told[0].starts_with("change sensor.late availability=removed"),
+        "{told:?}"
+    );
     fake.asked();
     polled(&mut ha).await;
     assert_eq!(fake.asked(), ["ping"]);
@@ -238,7 +265,10 @@ async fn it_tells_of_itself_what_it_is_and_how_many_entities_it_has() {
     let fake = Fake::start().await;
     fake.set(|s| {
         s.config["state"] = json!("STARTING");
-        s.states = vec![watts("sensor.a", "1", 0), watts("sensor.b", "unavailable", 0)];
+        s.states = vec![
+            watts("sensor.a", "1", 0),
+            watts("sensor.b", "unavailable", 0),
+        ];
     });
     let mut ha = open(&fake, "");
     let mut lines = Vec::new();
@@ -295,7 +325,10 @@ async fn a_connection_in_the_middle_of_a_question_is_given_up() {
     assert!(poll.await.is_err());
     fake.asked();
     polled(&mut ha).await;
-    assert_eq!(fake.asked().first().map(String::as_str), Some("/api/websocket"));
+    assert_eq!(
+        fake.asked().first().map(String::as_str),
+        Some("/api/websocket")
+    );
 }
 
 #[tokio::test]
@@ -308,7 +341,10 @@ async fn without_a_websocket_polls_read_all_states() {
         });
         let mut ha = open(&fake, "");
         assert_eq!(polled(&mut ha).await.len(), 2, "{status}");
-        assert_eq!(fake.asked(), ["/api/websocket", "/api/config", "/api/states"]);
+        assert_eq!(
+            fake.asked(),
+            ["/api/websocket", "/api/config", "/api/states"]
+        );
         fake.set(|s| s.states = vec![watts("sensor.a", "2", 30)]);
         let told = polled(&mut ha).await;
         assert_eq!(fake.asked(), ["/api/config", "/api/states"]);
@@ -317,7 +353,10 @@ async fn without_a_websocket_polls_read_all_states() {
             told[0],
             "change sensor.a availability=available power_watts=2 @2026-11-23T00:00:30.250Z"
         );
-        assert!(told[1].starts_with("change sensor.b availability=removed"), "{told:?}");
+        assert!(
+            told[1].starts_with("change sensor.b availability=removed"),
+            "{told:?}"
+        );
         // it does not listen to what nobody says
         let mut batch = Batch::live();
         let listening = tokio::time::timeout(Duration::from_millis(50), ha.listen(&mut batch));
@@ -335,31 +374,72 @@ async fn what_is_wrong_is_told_in_its_class() {
     type Change = fn(&mut fake::State);
     let refused = |code: &str| json!({"type": "result", "success": false, "error": {"code": code, "message": "No."}});
     let cases: &[(&str, Change, FailureClass, &str)] = &[
-        ("banned", |s| s.no_websocket = Some(403), FailureClass::NoPermission, "ip_bans.yaml"),
-        ("too many", |s| s.no_websocket = Some(429), FailureClass::RateLimited, "429"),
-        ("a proxy that is not known", |s| {
-            s.no_websocket = Some(400);
-            s.rest = Some((400, "400: Bad Request".to_owned()));
-        }, FailureClass::BadAnswer, "trusted_proxies"),
-        ("nothing of it", |s| {
-            s.no_websocket = Some(404);
-            s.rest = Some((404, "not here".to_owned()));
-        }, FailureClass::BadAnswer, "check url"),
-        ("another site", |s| {
-            s.no_websocket = Some(200);
-            s.rest = Some((200, "<html>".to_owned()));
-        }, FailureClass::BadAnswer, "check url"),
-        ("a list for a configuration", |s| s.config = json!([]), FailureClass::BadAnswer, "version"),
-        ("no list of states", |s| {
-            s.instead = vec![("get_states", json!({"type": "result", "success": true, "result": {}}))];
-        }, FailureClass::BadAnswer, "no list"),
+        (
+            "banned",
+            |s| s.no_websocket = Some(403),
+            FailureClass::NoPermission,
+            "ip_bans.yaml",
+        ),
+        (
+            "too many",
+            |s| s.no_websocket = Some(429),
+            FailureClass::RateLimited,
+            "429",
+        ),
+        (
+            "a proxy that is not known",
+            |s| {
+                s.no_websocket = Some(400);
+                s.rest = Some((400, "400: Bad Request".to_owned()));
+            },
+            FailureClass::BadAnswer,
+            "trusted_proxies",
+        ),
+        (
+            "nothing of it",
+            |s| {
+                s.no_websocket = Some(404);
+                s.rest = Some((404, "not here".to_owned()));
+            },
+            FailureClass::BadAnswer,
+            "check url",
+        ),
+        (
+            "another site",
+            |s| {
+                s.no_websocket = Some(200);
+                s.rest = Some((200, "<html>".to_owned()));
+            },
+            FailureClass::BadAnswer,
+            "check url",
+        ),
+        (
+            "a list for a configuration",
+            |s| s.config = json!([]),
+            FailureClass::BadAnswer,
+            "version",
+        ),
+        (
+            "no list of states",
+            |s| {
+                s.instead = vec![(
+                    "get_states",
+                    json!({"type": "result", "success": true, "result": {}}),
+                )];
+            },
+            FailureClass::BadAnswer,
+            "no list",
+        ),
     ];
     for (what, change, class, words) in cases {
         let fake = Fake::start().await;
         fake.set(change);
         let e = failure(&mut open(&fake, "")).await;
         assert_eq!(e.class, *class, "{what}: {e}");
-        assert!(e.message.contains(words) && !e.message.contains('\n'), "{what}: {e}");
+        assert!(
+            e.message.contains(words) && !e.message.contains('\n'),
+            "{what}: {e}"
+        );
         assert!(!e.message.contains(TOKEN), "{what}: {e}");
     }
     for (code, class) in [
@@ -442,6 +522,16 @@ fn what_cannot_work_is_told_with_its_key() {
     assert_eq!(refused("url = \"http://x\""), "token");
     assert_eq!(refused("token = \"x\""), "url");
     let long = "x".repeat(300);
-    assert_eq!(refused(&format!("url = \"http://x\"\ntoken = \"x\"\ninclude = [\"{long}\"]")), "include");
-    assert_eq!(refused(&format!("url = \"http://x\"\ntoken = \"x\"\nexclude = [\"{long}\"]")), "exclude");
+    assert_eq!(
+        refused(&format!(
+            "url = \"http://x\"\ntoken = \"x\"\ninclude = [\"{long}\"]"
+        )),
+        "include"
+    );
+    assert_eq!(
+        refused(&format!(
+            "url = \"http://x\"\ntoken = \"x\"\nexclude = [\"{long}\"]"
+        )),
+        "exclude"
+    );
 }

@@ -88,8 +88,7 @@ fn meaning(unit: &str, class: &str) -> Option<(Dimension, Scale)> {
         let offset = 0.0;
         Some((dimension, Scale { factor, offset }))
     };
-    let temperature =
-        |factor, offset| Some((Dimension::Temperature, Scale { factor, offset }));
+    let temperature = |factor, offset| Some((Dimension::Temperature, Scale { factor, offset }));
     match unit {
         "°C" => return temperature(1.0, 0.0),
         "°F" => return temperature(5.0 / 9.0, -160.0 / 9.0),
@@ -225,7 +224,11 @@ mod tests {
             (-3.5, "%", "value_ratio", -0.035),
             (0.0, "kWh", "energy_watt_hours", 0.0),
         ] {
-            assert_eq!(converted(value, unit), Some((field, wanted)), "{value} {unit}");
+            assert_eq!(
+                converted(value, unit),
+                Some((field, wanted)),
+                "{value} {unit}"
+            );
         }
     }
 
@@ -245,7 +248,10 @@ mod tests {
         assert_eq!(field("%", "battery", false), Some("battery_ratio"));
         assert_eq!(field("%", "humidity", false), Some("humidity_ratio"));
         assert_eq!(field("", "power_factor", false), Some("power_factor_ratio"));
-        assert_eq!(field("kWh", "energy", true), Some("energy_watt_hours_total"));
+        assert_eq!(
+            field("kWh", "energy", true),
+            Some("energy_watt_hours_total")
+        );
         assert_eq!(field("GB", "data_size", true), Some("data_bytes_total"));
         assert_eq!(field("w", "duration", false), Some("duration_seconds"));
         assert_eq!(field("W", "power", true), Some("power_watts"));
@@ -255,6 +261,9 @@ mod tests {
     fn what_no_field_can_hold_is_left_out() {
         assert_eq!(converted(1e300, "GB"), None);
         assert_eq!(converted(f64::MAX, "kW"), None);
-        assert_eq!(converted(f64::MIN_POSITIVE, "%").map(|(field, _)| field), Some("value_ratio"));
+        assert_eq!(
+            converted(f64::MIN_POSITIVE, "%").map(|(field, _)| field),
+            Some("value_ratio")
+        );
     }
 }

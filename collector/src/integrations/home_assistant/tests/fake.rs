@@ -184,11 +184,12 @@ async fn talk(
             assert_eq!(kind, "auth");
             let_in = question["access_token"] == TOKEN;
             if !let_in {
-                let refused = json!({"type": "auth_invalid", "message": "Invalid access token or password"});
+                let refused = json!({"type": "auth_invalid", "message": "Invalid access token"});
                 socket.send(text(refused)).await?;
                 return socket.close(None).await;
             }
-            socket.send(text(json!({"type": "auth_ok", "ha_version": "2024.3.3"}))).await?;
+            let welcome = json!({"type": "auth_ok", "ha_version": "2024.3.3"});
+            socket.send(text(welcome)).await?;
             continue;
         }
         let id = question["id"].as_u64().unwrap();
@@ -203,7 +204,7 @@ async fn talk(
 
 fn answers(state: &mut State, kind: &str, id: u64) -> Vec<Value> {
     state.asked.push(kind.to_owned());
-    if state.silent.iter().any(|silent| *silent == kind) {
+    if state.silent.contains(&kind) {
         return Vec::new();
     }
     if let Some((_, answer)) = state.instead.iter().find(|(of, _)| *of == kind) {
@@ -211,7 +212,8 @@ fn answers(state: &mut State, kind: &str, id: u64) -> Vec<Value> {
         answer["id"] = id.into();
         return vec![answer];
     }
-    let result = |result: Value| json!({"id": id, "type": "result", "success": true, "result": result});
+    let result =
+        |result: Value| json!({"id": id, "type": "result", "success": true, "result": result});
     let mut before = Vec::new();
     let answer = match kind {
         "ping" => json!({"id": id, "type": "pong"}),
@@ -221,7 +223,10 @@ fn answers(state: &mut State, kind: &str, id: u64) -> Vec<Value> {
             before.append(&mut state.before_states);
             result(json!(state.states))
         }
-        _ => json!({"id": id, "type": "result", "success": false, "error": {"code": "unknown_command", "message": "Unknown command."}}),
+        _ => {
+            let error = json!({"code": "unknown_command", "message": "Unknown command."});
+            json!({"id": id, "type": "result", "success": false, "error": error})
+        }
     };
     before.push(answer);
     before

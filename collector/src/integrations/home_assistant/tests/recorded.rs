@@ -16,8 +16,14 @@ const FILES: &[(&str, &str)] = &[
     ),
     ("auth_flow__2024.3.3.json", ""),
     ("events_list__2024.3.3.json", ""),
-    ("service_call__2024.3.3.json", "availability 2, power_watts 2"),
-    ("state_one__2024.3.3.json", "availability 1, battery_ratio 1, temperature_celsius 1"),
+    (
+        "service_call__2024.3.3.json",
+        "availability 2, power_watts 2",
+    ),
+    (
+        "state_one__2024.3.3.json",
+        "availability 1, battery_ratio 1, temperature_celsius 1",
+    ),
     ("state_set_unavailable__2024.3.3.json", "availability 1"),
     ("state_set_unknown__2024.3.3.json", "availability 1"),
     ("template__2024.3.3.json", "bad_answer"),
@@ -40,7 +46,10 @@ fn counted(batch: Batch) -> String {
             *counts.entry(field.to_string()).or_default() += 1;
         }
     }
-    let counts: Vec<_> = counts.iter().map(|(field, n)| format!("{field} {n}")).collect();
+    let counts: Vec<_> = counts
+        .iter()
+        .map(|(field, n)| format!("{field} {n}"))
+        .collect();
     counts.join(", ")
 }
 
@@ -54,7 +63,12 @@ async fn of_poll(ha: &mut HomeAssistant) -> String {
 
 /// What is told of messages of the session, one after the other.
 async fn of_session(fake: &Fake, ha: &mut HomeAssistant, session: &Value) -> String {
-    fake.set(|s| s.states = vec![watts("input_number.sim_power", "1234.5", 0), state("sensor.recorded_text", "12,5 MB", &json!({}), 0)]);
+    fake.set(|s| {
+        s.states = vec![
+            watts("input_number.sim_power", "1234.5", 0),
+            state("sensor.recorded_text", "12,5 MB", &json!({}), 0),
+        ];
+    });
     of_poll(ha).await;
     let mut told = Vec::new();
     for message in session.as_array().unwrap() {
@@ -65,7 +79,12 @@ async fn of_session(fake: &Fake, ha: &mut HomeAssistant, session: &Value) -> Str
         let mut batch = Batch::live();
         let listening = ha.listen(&mut batch);
         if message["type"] == "event" {
-            assert_eq!(tokio::time::timeout(Duration::from_secs(5), listening).await.unwrap(), Heard::Events);
+            assert_eq!(
+                tokio::time::timeout(Duration::from_secs(5), listening)
+                    .await
+                    .unwrap(),
+                Heard::Events
+            );
         } else {
             // nobody waits for it
             drop(tokio::time::timeout(Duration::from_millis(20), listening).await);
@@ -92,7 +111,12 @@ async fn outcome(file: &str, recorded: &Value) -> String {
     if file.starts_with("api_config") {
         fake.set(|s| s.config = body);
         of_poll(&mut ha).await;
-        return format!("{} {} {}", ha.config.version, ha.config.name, ha.state.unwrap());
+        return format!(
+            "{} {} {}",
+            ha.config.version,
+            ha.config.name,
+            ha.state.unwrap()
+        );
     }
     // over REST, where it was recorded
     fake.set(|s| s.no_websocket = Some(404));
