@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 
 use axum::body::{Body, to_bytes};
-use base64::Engine as _;
 use bytes::Bytes;
 use hyper::{HeaderMap, Method, http::request::Parts};
 use percent_encoding::percent_decode_str;
@@ -84,17 +83,6 @@ impl Call {
     /// The token of `Authorization: Bearer`.
     pub(crate) fn bearer(&self) -> Option<&str> {
         self.header("authorization")?.strip_prefix("Bearer ")
-    }
-
-    /// User and password of `Authorization: Basic`.
-    pub(crate) fn basic(&self) -> Option<(String, String)> {
-        let text = self.header("authorization")?.strip_prefix("Basic ")?;
-        let bytes = base64::engine::general_purpose::STANDARD
-            .decode(text)
-            .ok()?;
-        let text = String::from_utf8(bytes).ok()?;
-        let (user, password) = text.split_once(':')?;
-        Some((user.to_owned(), password.to_owned()))
     }
 
     /// The body as JSON.

@@ -5,10 +5,17 @@
 //! bounded, with the faults of [`FaultKind`]. Nothing here knows how Homelog reads a service: both come from what the services
 //! themselves say.
 
+#![expect(
+    clippy::format_collect,
+    clippy::format_push_string,
+    reason = "answers are put together piece by piece, and few a second"
+)]
+
 mod call;
 mod described;
 mod fault;
 mod number;
+mod nut;
 mod reply;
 mod server;
 mod service;

@@ -46,7 +46,7 @@ const PATIENCE: Duration = Duration::from_secs(15);
 /// How long a slow answer takes.
 const SLOW: Duration = Duration::from_millis(2500);
 /// How long no answer comes before the connection is closed.
-const SILENCE: Duration = Duration::from_secs(300);
+const SILENCE: Duration = Duration::from_mins(5);
 /// Where a mock is told what shall go wrong.
 const CONTROL: &str = "/_simulate/fault";
 

@@ -1,8 +1,18 @@
 //! What a mock service is.
 
+#![expect(
+    clippy::indexing_slicing,
+    reason = "an index into a JSON object that is made here makes the key, and one into what was sent is null where nothing is"
+)]
+
+pub(crate) mod docker;
+pub(crate) mod home_assistant;
+pub(crate) mod http_json;
 pub(crate) mod pihole_v5;
 pub(crate) mod pihole_v6;
+pub(crate) mod prometheus;
 pub(crate) mod proxmox;
+pub(crate) mod qnap;
 pub(crate) mod synology;
 
 use std::sync::Arc;

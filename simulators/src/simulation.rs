@@ -14,12 +14,18 @@ use tokio::net::TcpListener;
 use crate::{
     described::Described,
     fault::{FaultRate, Faults},
+    nut::{self, Nut},
     server::{self, Hosted},
     service::{
         Service,
+        docker::Docker,
+        home_assistant::{self, HomeAssistant},
+        http_json::{self, HttpJson},
         pihole_v5::{self, PiholeV5},
         pihole_v6::PiholeV6,
+        prometheus::Prometheus,
         proxmox::{self, Proxmox},
+        qnap::Qnap,
         synology::Synology,
     },
     tls::Tls,
@@ -75,6 +81,12 @@ impl Start<'_> {
         Ok((listener, address))
     }
 
+    /// The password of a service.
+    fn password(&self, name: &str) -> String {
+        let digits = chance::digits(self.options.seed, &format!("{name}/password"), 12);
+        format!("simulated-{digits}")
+    }
+
     fn faults(&self, name: &str) -> Faults {
         Faults::new(self.options.seed, name, self.options.faults.iter().copied())
     }
@@ -121,8 +133,9 @@ fn text(text: &str) -> toml::Value {
 
 /// Whom to believe: a certificate by its fingerprint.
 fn pinned(fingerprint: &str) -> toml::Value {
+    let digits = fingerprint.replace(':', "").to_lowercase();
     let mut table = toml::Table::new();
-    table.insert("fingerprint".to_owned(), text(fingerprint));
+    table.insert("fingerprint".to_owned(), text(&format!("sha256:{digits}")));
     toml::Value::Table(table)
 }
 
@@ -137,44 +150,54 @@ pub async fn start(options: &Options, supervisor: &Supervisor) -> anyhow::Result
         supervisor,
         next: 0,
     };
-    let password = |name: &str| format!("simulated-{}", chance::digits(options.seed, name, 10));
-    let mut all = Vec::new();
+    let mut all = storage(&mut start, world).await?;
+    all.push(cluster(&mut start, world).await?);
+    all.extend(dns(&mut start, world).await?);
+    all.push(home(&mut start, world).await?);
+    all.extend(own(&mut start, world).await?);
+    all.push(ups(&mut start, world).await?);
+    Ok(all)
+}
 
-    for (name, dsm7) in [("nas1", true), ("nas2", false)] {
-        let password = password(name);
-        let service = if dsm7 {
-            Synology::dsm7(world, &password)
-        } else {
-            Synology::dsm6(world, &password)
+/// The network storage: two with DSM and one with QTS.
+async fn storage(start: &mut Start<'_>, world: World) -> anyhow::Result<Vec<Described>> {
+    let mut all = Vec::new();
+    for (name, kind, user) in [
+        ("nas1", "synology", "username"),
+        ("nas2", "synology", "username"),
+        ("nas3", "qnap", "user"),
+    ] {
+        let password = start.password(name);
+        let service: Arc<dyn Service> = match name {
+            "nas1" => Arc::new(Synology::dsm7(world, &password)),
+            "nas2" => Arc::new(Synology::dsm6(world, &password)),
+            _ => Arc::new(Qnap::new(world, &password)),
         };
-        let tls = Tls::new("synology")?;
-        let url = start.http(name, Arc::new(service), tls, true).await?;
+        let url = start.http(name, service, Tls::new(kind)?, true).await?;
         all.push(Described {
-            name: name.to_owned(),
-            kind: "synology",
             username: Some("homelog".to_owned()),
-            token: None,
             options: vec![
                 ("url", text(&url)),
-                ("username", text("homelog")),
+                (user, text("homelog")),
                 ("password", text(&password)),
             ],
             password: Some(password),
-            url,
+            ..described(name, kind, url)
         });
     }
+    Ok(all)
+}
 
+async fn cluster(start: &mut Start<'_>, world: World) -> anyhow::Result<Described> {
     let tls = Tls::new("pve1.home.arpa")?;
     let fingerprint = tls.fingerprint.clone();
-    let pve_password = password("pve");
-    let service = Proxmox::new(world, &pve_password, &fingerprint);
+    let password = start.password("pve");
+    let service = Proxmox::new(world, &password, &fingerprint);
     let url = start.http("pve", Arc::new(service), tls, false).await?;
-    let secret = proxmox::secret(options.seed);
-    all.push(Described {
-        name: "pve".to_owned(),
-        kind: "proxmox",
+    let secret = proxmox::secret(world.seed());
+    Ok(Described {
         username: Some(proxmox::USER.to_owned()),
-        password: Some(pve_password),
+        password: Some(password),
         token: Some(format!("{}={secret}", proxmox::TOKEN)),
         options: vec![
             ("url", text(&url)),
@@ -182,39 +205,133 @@ pub async fn start(options: &Options, supervisor: &Supervisor) -> anyhow::Result
             ("token_secret", text(&secret)),
             ("tls", pinned(&fingerprint)),
         ],
-        url,
-    });
+        ..described("pve", "proxmox", url)
+    })
+}
 
-    let dns1 = password("dns1");
-    let token = pihole_v5::token(&dns1);
-    let service = PiholeV5::new(world, &dns1);
-    let url = start
-        .http("dns1", Arc::new(service), Tls::new("pi.hole")?, true)
-        .await?;
-    all.push(Described {
-        name: "dns1".to_owned(),
-        kind: "pihole",
-        username: None,
-        password: Some(dns1),
-        options: vec![("url", text(&url)), ("password", text(&token))],
-        token: Some(token),
-        url,
-    });
-
-    let dns2 = password("dns2");
-    let service = PiholeV6::new(world, &dns2);
-    let url = start
-        .http("dns2", Arc::new(service), Tls::new("pi.hole")?, true)
-        .await?;
-    all.push(Described {
-        name: "dns2".to_owned(),
-        kind: "pihole",
-        username: None,
-        options: vec![("url", text(&url)), ("password", text(&dns2))],
-        password: Some(dns2),
-        token: None,
-        url,
-    });
-
+/// Two Pi-holes: an old one and a new one.
+async fn dns(start: &mut Start<'_>, world: World) -> anyhow::Result<Vec<Described>> {
+    let mut all = Vec::new();
+    for name in ["dns1", "dns2"] {
+        let password = start.password(name);
+        // the old one knows a token, the new one takes the password
+        let token = (name == "dns1").then(|| pihole_v5::token(&password));
+        let service: Arc<dyn Service> = match token {
+            Some(_) => Arc::new(PiholeV5::new(world, &password)),
+            None => Arc::new(PiholeV6::new(world, &password)),
+        };
+        let url = start
+            .http(name, service, Tls::new("pi.hole")?, true)
+            .await?;
+        let secret = token.clone().unwrap_or_else(|| password.clone());
+        all.push(Described {
+            password: Some(password),
+            token,
+            options: vec![("url", text(&url)), ("password", text(&secret))],
+            ..described(name, "pihole", url)
+        });
+    }
     Ok(all)
+}
+
+async fn home(start: &mut Start<'_>, world: World) -> anyhow::Result<Described> {
+    let service = Arc::new(HomeAssistant::new(world));
+    let tls = Tls::new("homeassistant.local")?;
+    let url = start.http("home", service, tls, true).await?;
+    let token = home_assistant::token(world.seed());
+    Ok(Described {
+        options: vec![("url", text(&url)), ("token", text(&token))],
+        token: Some(token),
+        ..described("home", "home_assistant", url)
+    })
+}
+
+/// The engine of the containers, and what runs there that somebody wrote.
+async fn own(start: &mut Start<'_>, world: World) -> anyhow::Result<Vec<Described>> {
+    let service = Arc::new(Docker::new(world));
+    let tls = Tls::new("docker1.home.arpa")?;
+    let url = start.http("docker1", service, tls, true).await?;
+    let tcp = url.replacen("http://", "tcp://", 1);
+    let engine = Described {
+        options: vec![("url", text(&tcp))],
+        ..described("docker1", "docker", tcp)
+    };
+
+    let service = Arc::new(Prometheus::new(world));
+    let tls = Tls::new("shop.home.arpa")?;
+    let base = start.http("shop", service, tls, true).await?;
+    let url = format!("{base}/metrics");
+    let metrics = Described {
+        options: vec![("url", text(&url))],
+        ..described("shop", "prometheus", url)
+    };
+
+    let service = Arc::new(HttpJson::new(world));
+    let tls = Tls::new("shop.home.arpa")?;
+    let base = start.http("shop-status", service, tls, true).await?;
+    let url = format!("{base}/api/status");
+    let token = http_json::token(world.seed());
+    let status = Described {
+        options: vec![
+            ("url", text(&url)),
+            ("token", text(&token)),
+            ("entity", shop_entities()?),
+        ],
+        token: Some(token),
+        ..described("shop-status", "http_json", url)
+    };
+    Ok(vec![engine, metrics, status])
+}
+
+/// What of the shop's status is told.
+fn shop_entities() -> anyhow::Result<toml::Value> {
+    let text = r#"
+        entity = [
+            { type = "shop", id = "/service", labels = { version = "/version" }, field = [
+                { name = "open_orders", at = "/orders/open" },
+                { name = "requests_total", at = "/requests/total", kind = "counter" },
+                { name = "memory_bytes", at = "/memory/residentBytes" },
+                { name = "rack_celsius", at = "/rack/temperatureFahrenheit", unit = "°F" },
+            ] },
+            { type = "queue", items = "/queues", id = "/name", field = [
+                { name = "waiting", at = "/waiting" },
+                { name = "done_total", at = "/done", kind = "counter" },
+            ] },
+        ]
+    "#;
+    let mut table: toml::Table = text.parse()?;
+    table
+        .remove("entity")
+        .context("the mapping has no entities")
+}
+
+async fn ups(start: &mut Start<'_>, world: World) -> anyhow::Result<Described> {
+    let password = start.password("ups");
+    let (listener, address) = start.listen("ups").await?;
+    let service = Nut::new(world, &password, start.faults("ups"));
+    nut::serve(start.supervisor, listener, Arc::new(service));
+    let url = format!("tcp://{}", shown(address));
+    Ok(Described {
+        username: Some(nut::USER.to_owned()),
+        options: vec![
+            ("url", text(&url)),
+            ("username", text(nut::USER)),
+            ("password", text(&password)),
+        ],
+        password: Some(password),
+        ..described("ups", "nut", url)
+    })
+}
+
+/// A service without credentials and options.
+fn described(name: &str, kind: &'static str, url: String) -> Described {
+    Described {
+        name: name.to_owned(),
+        kind,
+        url,
+        username: None,
+        password: None,
+        token: None,
+        options: Vec::new(),
+    }
 }

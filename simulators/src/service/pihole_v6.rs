@@ -124,7 +124,7 @@ impl PiholeV6 {
                 400,
                 "bad_request",
                 "Invalid request body data (no valid JSON)",
-                Some(hint),
+                Some(&hint),
             );
         };
         let password = match body.get("password") {
@@ -161,7 +161,7 @@ impl PiholeV6 {
         }
         let Some(session) = self.sessions.open(now, Some(SEATS)) else {
             let hint = json!("increase webserver.api.max_sessions");
-            return failure(429, "api_seats_exceeded", "API seats exceeded", Some(hint))
+            return failure(429, "api_seats_exceeded", "API seats exceeded", Some(&hint))
                 .after(CHECK);
         };
         let told_session = json!({
@@ -264,7 +264,7 @@ fn kept(reply: Reply, sid: &str) -> Reply {
     reply.header("set-cookie", cookie)
 }
 
-fn failure(status: u16, key: &str, message: &str, hint: Option<Value>) -> Reply {
+fn failure(status: u16, key: &str, message: &str, hint: Option<&Value>) -> Reply {
     told(
         status,
         json!({"error": {"key": key, "message": message, "hint": hint}}),
@@ -272,7 +272,7 @@ fn failure(status: u16, key: &str, message: &str, hint: Option<Value>) -> Reply 
 }
 
 fn missing(call: &Call) -> Reply {
-    failure(404, "not_found", "Not found", Some(json!(call.path)))
+    failure(404, "not_found", "Not found", Some(&json!(call.path)))
 }
 
 impl Service for PiholeV6 {

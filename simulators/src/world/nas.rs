@@ -226,10 +226,10 @@ impl Nas {
         // people's use decides over disks, network and CPU
         let use_share = level("use", 0.16, 0.45, 0.25);
         let busy = use_share * 60.0 + extra * 35.0;
-        let user = busy * 0.62 + 1.0;
+        let by_users = busy * 0.62 + 1.0;
         let system = busy * 0.3 + 1.0;
         let waiting = busy * 0.15;
-        let load = (user + system + waiting) / 100.0 * real(self.cores);
+        let load = (by_users + system + waiting) / 100.0 * real(self.cores);
 
         let started = self.started(world, at);
         let total = self.memory_kib - self.memory_kib / 24;
@@ -286,7 +286,7 @@ impl Nas {
 
         Reading {
             uptime_seconds: at.since(started) / 1000,
-            user_percent: whole(user),
+            user_percent: whole(by_users),
             system_percent: whole(system),
             waiting_percent: whole(waiting),
             loads: [1.0, 0.93, 0.88].map(|slower| rounded(load * slower, 2)),

@@ -3,7 +3,6 @@
 use schemas::time::Timestamp;
 
 use super::{World, chance, night::Presence};
-use crate::number::{real, whole};
 
 /// What an entity tells.
 enum Signal {
@@ -277,18 +276,19 @@ fn real_count(count: usize) -> i64 {
     i64::try_from(count).unwrap_or(0)
 }
 
-/// How much of the house's power the sensor shows, for whoever compares.
-pub(crate) fn watts(world: &World, at: Timestamp) -> f64 {
-    let tick = at.as_millis().div_euclid(10_000) * 10_000;
-    let wave = world.wave("sensor.house_power", 412.0, 0.4, 0.3);
-    real(whole(
-        world.level(&wave, Timestamp::from_millis(tick)) * 10.0,
-    )) / 10.0
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::number::{real, whole};
+
+    /// How much of the house's power the sensor shows, for whoever compares.
+    fn watts(world: &World, at: Timestamp) -> f64 {
+        let tick = at.as_millis().div_euclid(10_000) * 10_000;
+        let wave = world.wave("sensor.house_power", 412.0, 0.4, 0.3);
+        real(whole(
+            world.level(&wave, Timestamp::from_millis(tick)) * 10.0,
+        )) / 10.0
+    }
 
     #[test]
     fn energy_is_what_power_was() {

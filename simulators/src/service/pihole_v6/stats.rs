@@ -109,7 +109,7 @@ impl PiholeV6 {
                         400,
                         "bad_request",
                         "Missing parameters",
-                        Some(hint),
+                        Some(&hint),
                     )));
                 }
                 match stored {
