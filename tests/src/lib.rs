@@ -15,6 +15,7 @@ pub mod nginx;
 pub mod probe;
 pub mod role;
 pub mod simulation;
+pub mod simulator;
 pub mod sse;
 pub mod through_api;
 pub mod yaml;
