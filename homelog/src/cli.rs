@@ -279,29 +279,9 @@ pub struct SimulateArgs {
     /// Which home: the same seed is the same home at the same time
     #[arg(long, value_name = "N", default_value_t = 1)]
     pub seed: u64,
-    /// What goes wrong, and the share of requests that it hits, such as slow=0.05; may be given more than once. Kinds: slow,
-    /// server_error, timeout, half_answer, garbage, expired_session, wrong_certificate, rate_limit, blocked_account
-    #[arg(long, value_name = "KIND=RATE")]
-    pub fault: Vec<FaultRate>,
-    /// Print the services and the config file as one line of JSON
-    #[arg(long)]
-    pub json: bool,
-}
-
-/// `homelog simulate`.
-#[derive(Args, Debug)]
-pub struct SimulateArgs {
-    /// Address that the services listen on
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1")]
-    pub listen: IpAddr,
-    /// Port of the first service, which the others follow; 0 for any that are free
-    #[arg(long, value_name = "PORT", default_value_t = 4000)]
-    pub base_port: u16,
-    /// Which home: the same seed is the same home at the same time
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub seed: u64,
-    /// What goes wrong, and the share of requests that it hits, such as slow=0.05; may be given more than once. Kinds: slow,
-    /// server_error, timeout, half_answer, garbage, expired_session, wrong_certificate, rate_limit, blocked_account
+    /// What goes wrong, and the share of requests that it hits, such as `slow=0.05`; may be given more than once. Kinds: `slow`,
+    /// `server_error`, `timeout`, `half_answer`, `garbage`, `expired_session`, `wrong_certificate`, `rate_limit`,
+    /// `blocked_account`
     #[arg(long, value_name = "KIND=RATE")]
     pub fault: Vec<FaultRate>,
     /// Print the services and the config file as one line of JSON

@@ -2,6 +2,7 @@
 
 use std::{
     io::{BufRead, BufReader, Read},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
@@ -10,7 +11,7 @@ use anyhow::{Context, Result, ensure};
 use schemas::Timestamp;
 use serde_json::{Value, json};
 
-use crate::lab::binary;
+use crate::{lab::binary, mock::Mock};
 
 /// Mock services that end with the test.
 pub struct Simulator {
@@ -25,8 +26,16 @@ impl Simulator {
     /// # Errors
     /// They do not start.
     pub fn start(more: &[&str]) -> Result<Self> {
+        Self::start_of(&binary()?, more)
+    }
+
+    /// The same of another binary.
+    ///
+    /// # Errors
+    /// They do not start.
+    pub fn start_of(homelog: &Path, more: &[&str]) -> Result<Self> {
         let hour = Timestamp::now().as_millis() / 3_600_000 % 24;
-        let mut child = Command::new(binary()?)
+        let mut child = Command::new(homelog)
             .args(["simulate", "--json", "--base-port", "0"])
             .args(more)
             // its sign is that of the way back to UTC
@@ -39,6 +48,20 @@ impl Simulator {
         BufReader::new(output.take(1 << 20)).read_line(&mut line)?;
         let told = serde_json::from_str(&line).with_context(|| format!("it said `{line}`"))?;
         Ok(Self { child, told })
+    }
+
+    /// Those that a source of this Homelog reads.
+    ///
+    /// # Errors
+    /// The config that comes with them is none.
+    pub fn mocks(&self) -> Result<Vec<Mock>> {
+        let config = self.told.pointer("/config").and_then(Value::as_str);
+        let config: toml::Table = config.context("no config")?.parse()?;
+        let sources = config.get("source").and_then(toml::Value::as_array);
+        let sources = sources.context("no source")?.iter();
+        sources
+            .map(|source| Mock::of(source.as_table().context("a source is a table")?))
+            .collect()
     }
 
     /// The services of a kind.

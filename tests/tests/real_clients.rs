@@ -1,10 +1,5 @@
 //! Clients that people use read the mock services as they read the real ones, and what they read is what the services say.
 
-#![expect(
-    clippy::indexing_slicing,
-    reason = "an index into a JSON value that is not there is null"
-)]
-
 use std::{
     io::Write,
     process::{Command, Stdio},

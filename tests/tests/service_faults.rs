@@ -9,11 +9,7 @@ use std::{
 };
 
 use anyhow::{Context, Result, bail, ensure};
-use homelog_tests::{
-    lab::{Lab, binary},
-    simulation::{Mock, Simulation},
-    workspace,
-};
+use homelog_tests::{lab::Lab, mock::Mock, simulator::Simulator, workspace};
 use serde_json::Value;
 
 /// As the mock services call them, and as a person does.
@@ -110,9 +106,8 @@ fn config(services: &[Mock], salted: &BTreeSet<String>, salt: i64) -> String {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_fault_is_told_the_others_go_on_and_it_recovers() -> Result<()> {
-    let place = tempfile::tempdir()?;
-    let simulation = Simulation::start(&binary()?, &place.path().join("services"), 3)?;
-    let services = simulation.services();
+    let simulator = Simulator::start(&["--seed", "3"])?;
+    let services = &simulator.mocks()?[..];
     let none = BTreeSet::new();
     let lab = Lab::start(&config(services, &none, 0)).await?;
     let all_up = |all: &BTreeMap<String, Said>| {
@@ -164,8 +159,7 @@ async fn each_fault_is_told_the_others_go_on_and_it_recovers() -> Result<()> {
                 }
             })
         })
-        .await
-        .with_context(|| simulation.last_words())?;
+        .await?;
         for service in services {
             let Some(fault) = broken.get(&service.name) else {
                 continue;
@@ -229,6 +223,7 @@ fn table(seen: &BTreeMap<String, BTreeMap<usize, BTreeSet<String>>>) -> String {
 }
 
 /// The table has to be what the page has; `HOMELOG_WRITE_FAULTS=1` writes the page.
+#[expect(clippy::disallowed_methods, reason = "a test's own switch")]
 fn compare(table: &str) -> Result<()> {
     const BEGIN: &str = "<!-- what the test saw -->\n";
     const END: &str = "<!-- end -->\n";

@@ -1,10 +1,5 @@
 //! `homelog simulate`: the shape of what it prints, that its configuration is one, and that what shall go wrong does.
 
-#![expect(
-    clippy::indexing_slicing,
-    reason = "an index into a JSON value that is not there is null"
-)]
-
 use std::{
     process::Command,
     time::{Duration, Instant},

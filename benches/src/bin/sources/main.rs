@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Result, ensure};
 use clap::Parser;
-use homelog_tests::simulation::Simulation;
+use homelog_tests::simulator::Simulator;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 
 use crate::{
@@ -52,19 +52,16 @@ fn main() -> Result<()> {
         .worker_threads(1)
         .enable_all()
         .build()?;
-    let simulation = Simulation::start(
-        &options.homelog,
-        &place.path().join("services"),
-        options.seed,
-    )?;
-    let services = simulation.services();
+    let seed = options.seed.to_string();
+    let simulator = Simulator::start_of(&options.homelog, &["--seed", &seed])?;
+    let services = simulator.mocks()?;
     let mut random = StdRng::seed_from_u64(options.seed);
     let mut links = Vec::new();
     let mut sources = Vec::new();
-    let mut faults = Fault::ALL.into_iter().cycle();
+    let mut next_fault = Fault::ALL.into_iter().cycle();
     for (n, service) in services.iter().cycle().take(options.sources).enumerate() {
         let fault = (n * options.faulty % 100 < options.faulty)
-            .then(|| faults.next())
+            .then(|| next_fault.next())
             .flatten();
         // as many of 5 to 50 ms as of 50 to 500 ms
         let delay = Duration::from_secs_f64(0.005 * 100_f64.powf(random.random_range(0.0..1.0)));
