@@ -180,14 +180,19 @@ impl Nut {
             ["SET" | "INSTCMD" | "FSD" | "MASTER" | "PRIMARY", ..] => {
                 "ERR ACCESS-DENIED\n".to_owned()
             }
-            // what goes wrong is set as with the others
-            ["_SIMULATE", kind, rate] => match (kind.parse::<FaultKind>(), rate.parse::<f64>()) {
-                (Ok(kind), Ok(rate)) if (0.0..=1.0).contains(&rate) => {
-                    self.faults.set(kind, rate, None);
-                    "OK\n".to_owned()
+            // what goes wrong is set as with the others: kind, rate, and for how many lines
+            ["_SIMULATE", kind, rate, count @ ..] => {
+                let kind = kind.parse::<FaultKind>().ok().filter(|kind| knows(*kind));
+                let rate = rate.parse().ok().filter(|rate| (0.0..=1.0).contains(rate));
+                let count = count.first().map(|count| count.parse());
+                match (kind, rate, count.transpose()) {
+                    (Some(kind), Some(rate), Ok(count)) => {
+                        self.faults.set(kind, rate, count);
+                        "OK\n".to_owned()
+                    }
+                    _ => "ERR INVALID-ARGUMENT\n".to_owned(),
                 }
-                _ => "ERR INVALID-ARGUMENT\n".to_owned(),
-            },
+            }
             _ => "ERR UNKNOWN-COMMAND\n".to_owned(),
         };
         Answer::Lines(lines)
@@ -209,7 +214,7 @@ impl Nut {
             let fault = if line.starts_with("_SIMULATE") {
                 None
             } else {
-                self.faults.next()
+                self.faults.next().filter(|fault| knows(*fault))
             };
             if let Some(fault) = fault {
                 debug!(%fault, %peer, "a fault hits a line from {peer}");
@@ -222,10 +227,7 @@ impl Nut {
                 Some(FaultKind::ServerError) => {
                     Answer::Lines("ERR DRIVER-NOT-CONNECTED\n".to_owned())
                 }
-                Some(FaultKind::RateLimit) => Answer::Lines("ERR DATA-STALE\n".to_owned()),
-                Some(FaultKind::BlockedAccount | FaultKind::ExpiredSession) => {
-                    Answer::Lines("ERR ACCESS-DENIED\n".to_owned())
-                }
+                Some(FaultKind::BlockedAccount) => Answer::Lines("ERR ACCESS-DENIED\n".to_owned()),
                 Some(FaultKind::Garbage) => Answer::Lines("\u{1}\u{7f}VAR \"\"\"\n".to_owned()),
                 _ => self.answer(&mut client, line.trim_end(), Timestamp::now()),
             };
@@ -246,6 +248,14 @@ impl Nut {
             }
         }
     }
+}
+
+/// Whether such a thing can happen to it: it has no sessions, no limit of its own, and here no TLS.
+const fn knows(fault: FaultKind) -> bool {
+    !matches!(
+        fault,
+        FaultKind::ExpiredSession | FaultKind::RateLimit | FaultKind::WrongCertificate
+    )
 }
 
 /// The words of a line; what stands in quotes is one.

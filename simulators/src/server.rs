@@ -4,7 +4,7 @@ use std::{
     io,
     net::IpAddr,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
     time::Duration,
@@ -59,6 +59,8 @@ pub(crate) struct Hosted {
     /// Whether it answers without TLS too.
     pub(crate) plain: bool,
     pub(crate) requests: AtomicU64,
+    /// Ends the WebSockets that are open.
+    pub(crate) cut: Mutex<CancellationToken>,
 }
 
 /// Why a connection ends without an answer.
@@ -202,9 +204,9 @@ async fn respond(
             sleep(SILENCE).await;
             return Err(HungUp);
         }
-        Some(FaultKind::ExpiredSession) => hosted.service.expire(),
+        Some(FaultKind::ExpiredSession) => hosted.service.expire(&call),
         Some(FaultKind::RateLimit) => Some(hosted.service.limited()),
-        Some(FaultKind::BlockedAccount) => Some(hosted.service.blocked()),
+        Some(FaultKind::BlockedAccount) => Some(hosted.service.blocked(&call)),
         Some(FaultKind::ServerError) => Some(hosted.service.fails()),
         _ => None,
     };
@@ -231,9 +233,16 @@ async fn talk(
     match WebSocketUpgrade::from_request_parts(parts, &()).await {
         Ok(upgrade) => {
             let service = Arc::clone(&hosted.service);
+            let cut = hosted.cut.lock().unwrap_or_else(PoisonError::into_inner);
+            let cut = cut.clone();
             Ok(upgrade
                 .max_message_size(64 * 1024)
-                .on_upgrade(move |socket| service.talk(socket, stop)))
+                .on_upgrade(move |socket| async move {
+                    tokio::select! {
+                        () = service.talk(socket, stop) => {}
+                        () = cut.cancelled() => {}
+                    }
+                }))
         }
         Err(refused) => Ok(axum::response::IntoResponse::into_response(refused)),
     }
@@ -319,5 +328,8 @@ fn set(hosted: &Hosted, wanted: Option<&Value>) -> Result<(), String> {
         return Err(format!("this service has no {kind}"));
     }
     hosted.faults.set(kind, rate, count);
+    // what goes wrong is met by whoever connects
+    let mut cut = hosted.cut.lock().unwrap_or_else(PoisonError::into_inner);
+    std::mem::take(&mut *cut).cancel();
     Ok(())
 }

@@ -53,11 +53,11 @@ pub(crate) trait Service: Send + Sync + 'static {
         true
     }
 
-    /// Every session ends. Who has none refuses this one request.
-    fn expire(&self) -> Option<Reply>;
+    /// Every session ends. Who has none refuses this one call, if there is something in it that can end.
+    fn expire(&self, call: &Call) -> Option<Reply>;
 
     /// How it refuses whoever it has blocked.
-    fn blocked(&self) -> Reply {
+    fn blocked(&self, _call: &Call) -> Reply {
         Reply::text(403, "Forbidden")
     }
 

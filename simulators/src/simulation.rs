@@ -2,7 +2,7 @@
 
 use std::{
     net::{IpAddr, SocketAddr},
-    sync::{Arc, atomic::AtomicU64},
+    sync::{Arc, Mutex, atomic::AtomicU64},
 };
 
 use anyhow::Context;
@@ -107,6 +107,7 @@ impl Start<'_> {
             tls: Some(tls),
             plain,
             requests: AtomicU64::new(0),
+            cut: Mutex::default(),
         };
         server::serve(self.supervisor, listener, Arc::new(hosted));
         Ok(format!(
@@ -162,11 +163,7 @@ pub async fn start(options: &Options, supervisor: &Supervisor) -> anyhow::Result
 /// The network storage: two with DSM and one with QTS.
 async fn storage(start: &mut Start<'_>, world: World) -> anyhow::Result<Vec<Described>> {
     let mut all = Vec::new();
-    for (name, kind, user) in [
-        ("nas1", "synology", "username"),
-        ("nas2", "synology", "username"),
-        ("nas3", "qnap", "user"),
-    ] {
+    for (name, kind) in [("nas1", "synology"), ("nas2", "synology"), ("nas3", "qnap")] {
         let password = start.password(name);
         let service: Arc<dyn Service> = match name {
             "nas1" => Arc::new(Synology::dsm7(world, &password)),
@@ -178,7 +175,7 @@ async fn storage(start: &mut Start<'_>, world: World) -> anyhow::Result<Vec<Desc
             username: Some("homelog".to_owned()),
             options: vec![
                 ("url", text(&url)),
-                (user, text("homelog")),
+                ("username", text("homelog")),
                 ("password", text(&password)),
             ],
             password: Some(password),
@@ -313,11 +310,8 @@ async fn ups(start: &mut Start<'_>, world: World) -> anyhow::Result<Described> {
     let url = format!("tcp://{}", shown(address));
     Ok(Described {
         username: Some(nut::USER.to_owned()),
-        options: vec![
-            ("url", text(&url)),
-            ("username", text(nut::USER)),
-            ("password", text(&password)),
-        ],
+        // reading needs nobody's name
+        options: vec![("url", text(&url))],
         password: Some(password),
         ..described("ups", "nut", url)
     })

@@ -1,12 +1,20 @@
 //! One mock service, and the source that reads it.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, time::Duration};
 
 use anyhow::{Context, Result, ensure};
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::TcpStream,
+    time::timeout,
+};
 
 use crate::simulator::client;
+
+/// How long an answer to a line may take.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// One that a source of this Homelog reads.
 #[derive(Clone, Debug)]
@@ -78,6 +86,10 @@ impl Mock {
     /// # Errors
     /// It does not answer.
     pub async fn break_it(&self, fault: &str, count: Option<u64>) -> Result<bool> {
+        if self.kind == "nut" {
+            let count = count.map_or_else(String::new, |count| count.to_string());
+            return Ok(self.line(&format!("_SIMULATE {fault} 1 {count}")).await? == "OK");
+        }
         let wanted = json!({"kind": fault, "rate": 1.0, "count": count});
         let answer = self.control(Method::POST, Some(&wanted)).await?;
         Ok(answer.is_success())
@@ -88,14 +100,42 @@ impl Mock {
     /// # Errors
     /// It does not answer.
     pub async fn mend(&self) -> Result<()> {
+        if self.kind == "nut" {
+            for fault in [
+                "slow",
+                "server_error",
+                "timeout",
+                "half_answer",
+                "garbage",
+                "blocked_account",
+            ] {
+                let said = self.line(&format!("_SIMULATE {fault} 0")).await?;
+                ensure!(said == "OK", "{}: {said}", self.name);
+            }
+            return Ok(());
+        }
         let answer = self.control(Method::DELETE, None).await?;
         ensure!(answer.is_success(), "{}: {answer}", self.name);
         Ok(())
     }
 
+    /// What a service that speaks in lines says to one.
+    async fn line(&self, line: &str) -> Result<String> {
+        let mut stream = BufReader::new(TcpStream::connect(self.address()?).await?);
+        stream.write_all(format!("{line}\n").as_bytes()).await?;
+        let mut answer = String::new();
+        timeout(PATIENCE, stream.read_line(&mut answer)).await??;
+        Ok(answer.trim_end().to_owned())
+    }
+
     async fn control(&self, method: Method, body: Option<&Value>) -> Result<reqwest::StatusCode> {
-        let base = self.url.replacen("tcp://", "http://", 1);
-        let mut request = client()?.request(method, format!("{base}/_simulate/fault"));
+        let scheme = if self.url.starts_with("https") {
+            "https"
+        } else {
+            "http"
+        };
+        let url = format!("{scheme}://{}/_simulate/fault", self.address()?);
+        let mut request = client()?.request(method, url);
         if let Some(body) = body {
             request = request.json(body);
         }

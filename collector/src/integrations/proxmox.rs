@@ -51,7 +51,7 @@ pub(super) struct Params {
     url: String,
     token_id: String,
     token_secret: Secret,
-    user: String,
+    username: String,
     password: Secret,
     tls: TlsParams,
     spinning_disks: bool,
@@ -87,7 +87,7 @@ impl Integration for Proxmox {
 # token_id = "homelog@pve!homelog"
 # token_secret = "00000000-0000-0000-0000-000000000000"
 # Instead of a token a user, with its realm, and its password; a user with a second factor needs a token.
-# user = "homelog@pve"
+# username = "homelog@pve"
 # password = ""
 # Whose certificate is believed, where it is the one that the installer made: its SHA-256 (pve1, System, Certificates), or
 # the file of an authority (ca).

@@ -73,7 +73,7 @@ const BANDWIDTH_SINCE: [u32; 3] = [4, 5, 4];
 #[serde(deny_unknown_fields)]
 pub(super) struct Params {
     url: String,
-    user: String,
+    username: String,
     password: Secret,
     #[serde(default)]
     tls: TlsParams,
@@ -111,7 +111,7 @@ impl Integration for Qnap {
 # url = "https://nas1:443"
 # A user of its own. Only administrators may read the system, so it has to be in the group administrators; deny it all shared
 # folders and applications. It must not need 2-step verification.
-# user = "homelog"
+# username = "homelog"
 # password = "…"
 # Whose certificate is believed, where it is the one that the NAS came with: its SHA-256, or the file of an authority (ca).
 # tls = { fingerprint = "AA:BB:…" }
@@ -151,8 +151,8 @@ impl Qnap {
         context: &Context,
         timeout: Duration,
     ) -> Result<Self, OpenError> {
-        if params.user.is_empty() {
-            return Err(OpenError::at("user", "set the name of a user of the NAS"));
+        if params.username.is_empty() {
+            return Err(OpenError::at("username", "set the name of a user of the NAS"));
         }
         if params.password.is_empty() {
             return Err(OpenError::at("password", "set the password of this user"));
@@ -178,7 +178,7 @@ impl Qnap {
         Ok(Self {
             session: Session::new(
                 service,
-                params.user,
+                params.username,
                 params.password,
                 context.supervisor.clone(),
                 format!("collect/{}/log out", context.source),

@@ -251,7 +251,7 @@ impl Service for Docker {
         fault != FaultKind::ExpiredSession
     }
 
-    fn expire(&self) -> Option<Reply> {
+    fn expire(&self, _call: &Call) -> Option<Reply> {
         None
     }
 

@@ -227,11 +227,11 @@ impl Service for HomeAssistant {
         fault != FaultKind::RateLimit
     }
 
-    fn expire(&self) -> Option<Reply> {
+    fn expire(&self, _call: &Call) -> Option<Reply> {
         Some(unauthorized())
     }
 
-    fn blocked(&self) -> Reply {
+    fn blocked(&self, _call: &Call) -> Reply {
         Reply::text(403, "403: Forbidden")
     }
 

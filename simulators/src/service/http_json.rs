@@ -80,11 +80,11 @@ impl Service for HttpJson {
         shop::read(&self.world, now).is_some()
     }
 
-    fn expire(&self) -> Option<Reply> {
+    fn expire(&self, _call: &Call) -> Option<Reply> {
         Some(unauthorized())
     }
 
-    fn blocked(&self) -> Reply {
+    fn blocked(&self, _call: &Call) -> Reply {
         Reply::json(403, &json!({"error": "forbidden"}))
     }
 

@@ -293,11 +293,11 @@ impl Service for PiholeV5 {
         fault != FaultKind::ExpiredSession
     }
 
-    fn expire(&self) -> Option<Reply> {
+    fn expire(&self, _call: &Call) -> Option<Reply> {
         None
     }
 
-    fn blocked(&self) -> Reply {
+    fn blocked(&self, _call: &Call) -> Reply {
         Reply::page(200, "application/json", "[]")
     }
 }

@@ -326,7 +326,7 @@ impl Service for PiholeV6 {
         }
     }
 
-    fn expire(&self) -> Option<Reply> {
+    fn expire(&self, _call: &Call) -> Option<Reply> {
         self.sessions.expire();
         None
     }
@@ -335,7 +335,7 @@ impl Service for PiholeV6 {
         failure(429, "rate_limiting", "Rate-limiting login attempts", None)
     }
 
-    fn blocked(&self) -> Reply {
+    fn blocked(&self, _call: &Call) -> Reply {
         failure(403, "forbidden", "Access denied", None)
     }
 

@@ -193,7 +193,7 @@ impl Service for Prometheus {
         !matches!(fault, FaultKind::ExpiredSession | FaultKind::BlockedAccount)
     }
 
-    fn expire(&self) -> Option<Reply> {
+    fn expire(&self, _call: &Call) -> Option<Reply> {
         None
     }
 }

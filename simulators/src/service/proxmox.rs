@@ -285,15 +285,17 @@ impl Service for Proxmox {
         fault != FaultKind::RateLimit
     }
 
-    fn expire(&self) -> Option<Reply> {
+    fn expire(&self, call: &Call) -> Option<Reply> {
         self.tickets.expire();
+        // an API token does not end
+        call.cookie("PVEAuthCookie")?;
         Some(refusal(refused(
             401,
             "permission denied - invalid PVE ticket",
         )))
     }
 
-    fn blocked(&self) -> Reply {
+    fn blocked(&self, _call: &Call) -> Reply {
         refusal(refused(401, "user account disabled ('homelog@pve')"))
     }
 

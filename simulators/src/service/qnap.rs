@@ -74,7 +74,7 @@ impl Qnap {
 
     fn log_in(&self, call: &Call, now: Timestamp) -> Reply {
         if self.failures.blocks(call.peer, now) {
-            return self.blocked();
+            return self.blocked(call);
         }
         let user = call.param("user").unwrap_or("");
         let password = call.param("plain_pwd").map_or_else(
@@ -196,7 +196,7 @@ impl Service for Qnap {
         }
     }
 
-    fn expire(&self) -> Option<Reply> {
+    fn expire(&self, _call: &Call) -> Option<Reply> {
         self.sessions.expire();
         None
     }
@@ -241,7 +241,7 @@ mod tests {
         );
         let code = log_in(&nas, "otp", "pw", "&security_code=123456");
         assert_eq!(between(&code, "authPassed"), Some("1"));
-        nas.expire();
+        nas.expire(&Call::get("/"));
         let after = nas
             .answer(&Call::get(&format!("{sysinfo}{sid}")), NOW)
             .said();

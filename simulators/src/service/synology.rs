@@ -337,16 +337,22 @@ impl Service for Synology {
         reply
     }
 
-    fn expire(&self) -> Option<Reply> {
+    fn expire(&self, _call: &Call) -> Option<Reply> {
         self.sessions.expire();
         None
     }
 
-    fn blocked(&self) -> Reply {
+    /// A blocked address loses its sessions and gets no new one.
+    fn blocked(&self, call: &Call) -> Reply {
+        self.sessions.expire();
+        let code = match call.param("api").map(unquoted) {
+            Some("SYNO.API.Auth" | "SYNO.API.Info") => 407,
+            _ => 119,
+        };
         Reply::page(
             200,
             "application/json; charset=\"UTF-8\"",
-            failure(407).to_string(),
+            failure(code).to_string(),
         )
     }
 }
@@ -428,7 +434,7 @@ mod tests {
         };
         assert_eq!(code(&get("SYNO.Core.System", "dance")), Some(103));
         assert_eq!(code(&get("SYNO.Storage.CGI.Storage", "load_info")), None);
-        nas.expire();
+        nas.expire(&Call::get("/"));
         assert_eq!(
             code(&get("SYNO.Storage.CGI.Storage", "load_info")),
             Some(119)

@@ -75,12 +75,12 @@ pub(super) struct Access {
 impl Access {
     pub(super) fn open(params: &Params, service: Service) -> Result<Self, OpenError> {
         let by_token = !params.token_id.is_empty() || !params.token_secret.is_empty();
-        let by_password = !params.user.is_empty() || !params.password.is_empty();
+        let by_password = !params.username.is_empty() || !params.password.is_empty();
         let (login, header) = match (by_token, by_password) {
             (true, true) => {
                 return Err(OpenError::at(
-                    "user",
-                    "choose one: token_id and token_secret, or user and password",
+                    "username",
+                    "choose one: token_id and token_secret, or username and password",
                 ));
             }
             (false, false) => {
@@ -95,9 +95,9 @@ impl Access {
                 (Login::Token { id }, Some(("authorization", header)))
             }
             (false, true) => {
-                if !params.user.contains('@') {
+                if !params.username.contains('@') {
                     return Err(OpenError::at(
-                        "user",
+                        "username",
                         "add the realm, as in homelog@pve or root@pam",
                     ));
                 }
@@ -105,7 +105,7 @@ impl Access {
                     return Err(OpenError::at("password", "set the password of this user"));
                 }
                 let login = Login::Password {
-                    user: params.user.clone(),
+                    user: params.username.clone(),
                     password: params.password.clone(),
                 };
                 (login, None)

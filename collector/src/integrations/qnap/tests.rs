@@ -10,7 +10,7 @@ use crate::{batch::Observation, testing};
 
 fn params(url: &str, rest: &str) -> Params {
     toml::from_str(&format!(
-        "url = \"{url}\"\nuser = \"homelog\"\npassword = \"{PASSWORD}\"\n{rest}"
+        "url = \"{url}\"\nusername = \"homelog\"\npassword = \"{PASSWORD}\"\n{rest}"
     ))
     .unwrap()
 }
@@ -354,9 +354,9 @@ fn options_are_checked() {
             .map(|e| e.key)
             .unwrap_or_default()
     };
-    let whole = "url = \"http://nas1:8080/cgi-bin/\"\nuser = \"u\"\npassword = \"p\"\n";
+    let whole = "url = \"http://nas1:8080/cgi-bin/\"\nusername = \"u\"\npassword = \"p\"\n";
     assert_eq!(refused(whole), "");
-    assert_eq!(refused(&whole.replace("\"u\"", "\"\"")), "user");
+    assert_eq!(refused(&whole.replace("\"u\"", "\"\"")), "username");
     assert_eq!(refused(&whole.replace("\"p\"", "\"\"")), "password");
     assert_eq!(refused(&whole.replace("http://", "")), "url");
     for wrong in ["1s", "9999h", "-1h", "often"] {

@@ -3,7 +3,7 @@
 use super::*;
 
 fn by_password(url: &str) -> Proxmox {
-    let params = json!({"url": url, "user": "homelog@pve", "password": SECRET});
+    let params = json!({"url": url, "username": "homelog@pve", "password": SECRET});
     let params = serde_json::from_value(params).unwrap();
     Proxmox::open(params, &testing::context("pve")).unwrap()
 }
@@ -159,7 +159,7 @@ fn credentials_that_cannot_work_are_named() {
             json!({"token_id": "homelog@pve!homelog", "token_secret": SECRET}),
             "",
         ),
-        (json!({"user": "root@pam", "password": SECRET}), ""),
+        (json!({"username": "root@pam", "password": SECRET}), ""),
         (json!({}), "token_id"),
         (
             json!({"url": "pve1", "token_id": "a@b!c", "token_secret": SECRET}),
@@ -183,14 +183,14 @@ fn credentials_that_cannot_work_are_named() {
             json!({"token_id": "a@b!c", "token_secret": whole}),
             "token_secret",
         ),
-        (json!({"user": "root", "password": SECRET}), "user"),
-        (json!({"user": "root@pam"}), "password"),
+        (json!({"username": "root", "password": SECRET}), "username"),
+        (json!({"username": "root@pam"}), "password"),
         (
-            json!({"token_id": "a@b!c", "token_secret": SECRET, "user": "root@pam"}),
-            "user",
+            json!({"token_id": "a@b!c", "token_secret": SECRET, "username": "root@pam"}),
+            "username",
         ),
         (
-            json!({"user": "root@pam", "password": SECRET, "tls": {"fingerprint": "12"}}),
+            json!({"username": "root@pam", "password": SECRET, "tls": {"fingerprint": "12"}}),
             "tls.fingerprint",
         ),
     ] {

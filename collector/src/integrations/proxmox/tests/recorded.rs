@@ -82,7 +82,7 @@ async fn login_of(data: Value) -> Became {
     let fake = Fake::start().await;
     ready(&fake);
     fake.data("/access/ticket", data);
-    let params = json!({"url": fake.url(), "user": "root@pam", "password": SECRET});
+    let params = json!({"url": fake.url(), "username": "root@pam", "password": SECRET});
     let params = serde_json::from_value(params).unwrap();
     let mut proxmox = Proxmox::open(params, &testing::context("pve")).unwrap();
     let mut batch = testing::batch();
