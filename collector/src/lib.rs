@@ -15,6 +15,7 @@ mod batch;
 mod cost;
 mod credentials;
 mod defaults;
+mod discover;
 pub mod failure;
 pub mod integration;
 pub mod integrations;
@@ -34,6 +35,7 @@ mod trial;
 
 pub use batch::Batch;
 pub use defaults::{DockerHost, default_sources, find_docker, name_of_host};
+pub use discover::{Found, discover};
 pub use failure::{CertificateShown, FailureClass, OpenError, PollError};
 pub use integration::{Configured, Context, ParamsError, Registration};
 pub use own_metrics::CollectorMetrics;

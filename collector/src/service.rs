@@ -229,22 +229,28 @@ pub(crate) fn failed(error: &Error) -> PollError {
         }
     };
     let mut failure = PollError::new(class, error.to_string());
-    if let Error::Certificate {
+    failure.certificate = certificate_of(error).map(Box::new);
+    failure
+}
+
+/// The certificate that was refused, if it was that.
+pub(crate) fn certificate_of(error: &Error) -> Option<CertificateShown> {
+    let Error::Certificate {
         seen,
         pinned,
         subject,
         not_after,
         ..
     } = error
-    {
-        failure.certificate = Some(Box::new(CertificateShown {
-            fingerprint: *seen,
-            subject: subject.clone(),
-            not_after: *not_after,
-            pinned: *pinned,
-        }));
-    }
-    failure
+    else {
+        return None;
+    };
+    Some(CertificateShown {
+        fingerprint: *seen,
+        subject: subject.clone(),
+        not_after: *not_after,
+        pinned: *pinned,
+    })
 }
 
 /// An address as requests are appended to it.

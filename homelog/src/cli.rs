@@ -46,6 +46,8 @@ pub enum Command {
     Topics(TopicsArgs),
     /// Look for mistakes in a config file and tell all of them; try its sources with --connect
     Check(CheckArgs),
+    /// Ask named hosts which services they have, without logging in, and print a config for them
+    Discover(DiscoverArgs),
     /// Ask a running Homelog how it is: exit code 0 unless it is unhealthy
     Health(HealthArgs),
     /// Read past events again: to stdout, or into an empty store or log
@@ -287,6 +289,14 @@ pub struct SimulateArgs {
     /// Print the services and the config file as one line of JSON
     #[arg(long)]
     pub json: bool,
+}
+
+/// `homelog discover`.
+#[derive(Args, Debug)]
+pub struct DiscoverArgs {
+    /// Names or addresses of hosts; never a network or a range
+    #[arg(required = true, value_name = "HOST")]
+    pub hosts: Vec<String>,
 }
 
 /// `homelog health`.

@@ -2,6 +2,7 @@
 
 pub(crate) mod check;
 pub(crate) mod dead_letters;
+pub(crate) mod discover;
 pub(crate) mod disk;
 pub(crate) mod health;
 pub(crate) mod migrate;

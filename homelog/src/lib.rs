@@ -67,6 +67,7 @@ fn dispatch(cli: Cli, env: &Env) -> Result<(), Failure> {
         Command::Topics(args) => alone(commands::topics::run(&args, env)),
         Command::Migrate(args) => alone(commands::migrate::run(&args, env)),
         Command::Check(args) => alone(commands::check::run(&args, env)),
+        Command::Discover(args) => alone(commands::discover::run(&args)),
         Command::ConfigExample => commands::check::example(),
         Command::Health(args) => alone(commands::health::run(args)),
         Command::Replay(args) => alone(commands::replay::run(args, env)),

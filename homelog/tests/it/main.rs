@@ -7,6 +7,7 @@ mod bad_data;
 mod checks;
 mod connects;
 mod dead_letters;
+mod discovers;
 mod lab;
 mod migrates;
 mod mistakes;

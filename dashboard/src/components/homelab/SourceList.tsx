@@ -25,17 +25,9 @@ function intervalText({ interval_seconds: interval, configured_interval_seconds:
   return configured !== null && configured < interval ? `${every} instead of ${formatDuration(configured)}: it answers slowly` : every
 }
 
-function share(ratio: number): string {
-  return `${(ratio * 100).toFixed(ratio < 0.1 ? 1 : 0)} %`
-}
-
 function busyText({ busy_ratio: busy, budget_ratio: budget }: SourceInfo): string | undefined {
   if (busy === null) return undefined
-<<<<<<< ours
   return budget === null ? `busy ${formatNumber(busy, 'ratio')}` : `busy ${formatNumber(busy, 'ratio')} of at most ${formatNumber(budget, 'ratio')}`
-=======
-  return budget === null ? `busy ${share(busy)}` : `busy ${share(busy)} of at most ${share(budget)}`
->>>>>>> theirs
 }
 
 function costText(source: SourceInfo): string {
