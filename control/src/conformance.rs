@@ -6,6 +6,7 @@
     reason = "a test suite says by panicking which law was broken"
 )]
 
+mod display_names;
 mod owners;
 mod sessions;
 mod tickets;
@@ -13,6 +14,7 @@ mod tokens;
 mod upkeep;
 mod users;
 
+pub use display_names::a_source_is_shown_by_the_name_it_was_given_last;
 pub use owners::a_source_has_one_owner;
 pub use sessions::{
     a_change_of_the_user_ends_sessions, a_late_reuse_ends_the_session,
@@ -57,6 +59,7 @@ macro_rules! conformance {
             tokens_do_at_most_what_their_user_may,
             signing_keys_rotate,
             a_source_has_one_owner,
+            a_source_is_shown_by_the_name_it_was_given_last,
             preferences_are_kept_and_bounded,
             the_audit_trail_is_newest_first_and_bounded,
         );

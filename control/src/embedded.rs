@@ -1,6 +1,7 @@
 //! The embedded adapter: one SQLite file, `control.db`, that other processes may open at the same time.
 
 mod audit;
+mod display_names;
 mod keys;
 mod open;
 mod owners;
@@ -25,10 +26,10 @@ use schemas::{SourceName, Timestamp, name::AgentName};
 use tokio::sync::Mutex;
 
 use crate::{
-    ApiToken, AuditEntry, ControlStore, NewApiToken, NewSession, NewTicket, NewUser, OpenError,
-    PasswordHash, Principal, Rotation, RotationRule, SecretHash, Session, SessionId, SetupError,
-    SigningKey, SourceOwner, StoreError, TicketUse, TokenId, User, UserChange, UserError, Username,
-    error,
+    ApiToken, AuditEntry, ControlStore, DisplayName, NewApiToken, NewSession, NewTicket, NewUser,
+    OpenError, PasswordHash, Principal, Rotation, RotationRule, SecretHash, Session, SessionId,
+    SetupError, SigningKey, SourceOwner, StoreError, TicketUse, TokenId, User, UserChange,
+    UserError, Username, error,
     migrate::{RestoreError, Snapshot},
 };
 
@@ -350,6 +351,20 @@ impl ControlStore for Embedded {
     ) -> Result<Vec<SourceOwner>, UserError> {
         let (agent, sources) = (agent.clone(), sources.to_vec());
         self.write(move |t| owners::claim(t, &agent, &sources, take_over, now))
+            .await
+    }
+
+    async fn display_names(&self) -> Result<BTreeMap<SourceName, DisplayName>, StoreError> {
+        self.read(display_names::all).await
+    }
+
+    async fn set_display_name(
+        &self,
+        source: &SourceName,
+        name: Option<&DisplayName>,
+    ) -> Result<(), UserError> {
+        let (source, name) = (source.clone(), name.cloned());
+        self.write(move |t| display_names::set(t, &source, name.as_ref()))
             .await
     }
 

@@ -16,6 +16,7 @@ mod audit;
 mod bootstrap;
 #[cfg(any(test, feature = "conformance"))]
 pub mod conformance;
+mod display_name;
 mod embedded;
 mod error;
 mod key;
@@ -32,6 +33,7 @@ mod user;
 
 pub use audit::AuditEntry;
 pub use bootstrap::{BootstrapError, ensure_admin};
+pub use display_name::{DisplayName, InvalidDisplayName};
 pub use embedded::Embedded;
 pub use error::{OpenError, SetupError, StoreError, UserError};
 pub use key::SigningKey;
@@ -190,6 +192,19 @@ pub trait ControlStore: Send + Sync + 'static {
         take_over: bool,
         now: Timestamp,
     ) -> Result<Vec<SourceOwner>, UserError>;
+
+    /// The sources that are shown by another name than their own, with that name.
+    async fn display_names(&self) -> Result<BTreeMap<SourceName, DisplayName>, StoreError>;
+
+    /// Shows a source by a name, or by its own again.
+    ///
+    /// # Errors
+    /// More sources would have one than [`limits::DISPLAY_NAMES`].
+    async fn set_display_name(
+        &self,
+        source: &SourceName,
+        name: Option<&DisplayName>,
+    ) -> Result<(), UserError>;
 
     /// Keys that sign and verify access tokens, the one that signs first. The first call makes one.
     async fn signing_keys(&self, now: Timestamp) -> Result<Vec<SigningKey>, StoreError>;

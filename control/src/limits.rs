@@ -18,6 +18,10 @@ pub const TOKENS_PER_USER: i64 = 100;
 pub const TOKEN_NAME: usize = 128;
 /// Most sources that have an owner.
 pub const OWNED_SOURCES: i64 = 10_000;
+/// Longest name by which a source is shown, in characters.
+pub const DISPLAY_NAME: usize = 64;
+/// Most sources that are shown by another name than their own.
+pub const DISPLAY_NAMES: i64 = 10_000;
 /// Most preferences of one user.
 pub const PREFERENCES: usize = 64;
 /// Longest key of a preference, in bytes.

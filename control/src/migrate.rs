@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeMap, fmt};
 
+use schemas::SourceName;
+
 use crate::{
-    ApiToken, AuditEntry, ControlStore, PasswordHash, SecretHash, SigningKey, SourceOwner,
-    StoreError, User,
+    ApiToken, AuditEntry, ControlStore, DisplayName, PasswordHash, SecretHash, SigningKey,
+    SourceOwner, StoreError, User,
 };
 
 /// All that a store keeps for good, as of one instant. Sessions, tickets and a set-up token are not: they pass.
@@ -16,6 +18,8 @@ pub struct Snapshot {
     pub tokens: Vec<StoredToken>,
     /// By source.
     pub owners: Vec<SourceOwner>,
+    /// By what name sources are shown.
+    pub display_names: BTreeMap<SourceName, DisplayName>,
     /// The oldest first.
     pub keys: Vec<SigningKey>,
     /// The oldest first.
@@ -52,10 +56,11 @@ pub struct StoredToken {
 
 impl Snapshot {
     /// Whether there is nothing in it that a person made. A signing key alone is made by the first start.
-    pub const fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.users.is_empty()
             && self.tokens.is_empty()
             && self.owners.is_empty()
+            && self.display_names.is_empty()
             && self.audit.is_empty()
     }
 
@@ -72,6 +77,10 @@ impl Snapshot {
             (self.users == other.users, "users"),
             (self.tokens == other.tokens, "API tokens"),
             (self.owners == other.owners, "owners of sources"),
+            (
+                self.display_names == other.display_names,
+                "names of sources",
+            ),
             (same_keys, "signing keys"),
             (self.audit == other.audit, "audit entries"),
         ]

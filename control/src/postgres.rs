@@ -4,6 +4,7 @@
 //! same instant the second sees what the first did.
 
 mod audit;
+mod display_names;
 mod error;
 mod explain;
 mod keys;
@@ -36,9 +37,9 @@ use self::{
     transaction::{change, look},
 };
 use crate::{
-    ApiToken, AuditEntry, ControlStore, NewApiToken, NewSession, NewTicket, NewUser, PasswordHash,
-    Principal, Rotation, RotationRule, SecretHash, Session, SessionId, SetupError, SigningKey,
-    SourceOwner, StoreError, TicketUse, TokenId, User, UserChange, UserError, Username,
+    ApiToken, AuditEntry, ControlStore, DisplayName, NewApiToken, NewSession, NewTicket, NewUser,
+    PasswordHash, Principal, Rotation, RotationRule, SecretHash, Session, SessionId, SetupError,
+    SigningKey, SourceOwner, StoreError, TicketUse, TokenId, User, UserChange, UserError, Username,
     error as limits_of,
     migrate::{RestoreError, Snapshot},
 };
@@ -269,6 +270,18 @@ impl ControlStore for Postgres {
         now: Timestamp,
     ) -> Result<Vec<SourceOwner>, UserError> {
         change!(self, t => owners::claim(t, agent, sources, take_over, now))
+    }
+
+    async fn display_names(&self) -> Result<BTreeMap<SourceName, DisplayName>, StoreError> {
+        look!(self, c => display_names::list(c))
+    }
+
+    async fn set_display_name(
+        &self,
+        source: &SourceName,
+        name: Option<&DisplayName>,
+    ) -> Result<(), UserError> {
+        change!(self, t => display_names::set(t, source, name))
     }
 
     async fn signing_keys(&self, now: Timestamp) -> Result<Vec<SigningKey>, StoreError> {

@@ -19,7 +19,7 @@ const entity = {
 }
 const source = {
   name: 'atlas.docker', kind: 'docker', agent: 'atlas', state: 'down', reason: 'the socket is gone', class: 'unreachable',
-  since: NOW - 90_000, last_event: NOW, interval_seconds: 5, configured_interval_seconds: 5, poll_seconds: 0.04, busy_ratio: 0.008, budget_ratio: 0.5, skew_seconds: null, entities: 1,
+  since: NOW - 90_000, last_event: NOW, display_name: null, interval_seconds: 5, configured_interval_seconds: 5, poll_seconds: 0.04, busy_ratio: 0.008, budget_ratio: 0.5, skew_seconds: null, entities: 1,
 }
 
 /** What the server answers, by path; a path that is not here is an error of the server. */

@@ -6,6 +6,7 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use http_client::Fingerprint;
 use schemas::{EntityKey, SourceName, api::Role, name::AgentName};
 use secrecy::SecretString;
 use simulators::FaultRate;
@@ -69,6 +70,9 @@ pub enum Command {
     /// Make API tokens
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Show sources by other names, and take those out of view that are no longer configured
+    #[command(subcommand)]
+    Source(SourceCommand),
     /// Write an example config file, with every setting, to stdout
     #[command(hide = true)]
     ConfigExample,
@@ -413,6 +417,54 @@ pub struct ResetPasswordArgs {
     /// Which control store.
     #[command(flatten)]
     pub place: PlaceArgs,
+}
+
+/// `homelog source`.
+#[derive(Subcommand, Debug)]
+pub enum SourceCommand {
+    /// Show a source by another name; its own stays the key of its history
+    Rename(RenameSourceArgs),
+    /// Take a source that is no longer configured out of all current views; its history stays
+    Remove(RemoveSourceArgs),
+}
+
+/// Which Homelog is meant: one that runs, or the stores themselves.
+#[derive(Args, Debug)]
+pub struct ThereArgs {
+    /// Ask a Homelog that runs at this address
+    #[arg(long, value_name = "URL", requires = "token_file", conflicts_with_all = ["config", "data"])]
+    pub url: Option<String>,
+    /// File with an API token of an operator or an admin there
+    #[arg(long, value_name = "FILE", requires = "url")]
+    pub token_file: Option<PathBuf>,
+    /// Believe the certificate there by its SHA-256, not by the authorities of this machine
+    #[arg(long, value_name = "sha256:…", requires = "url")]
+    pub fingerprint: Option<Fingerprint>,
+    /// Which stores.
+    #[command(flatten)]
+    pub place: PlaceArgs,
+}
+
+/// `homelog source rename`.
+#[derive(Args, Debug)]
+pub struct RenameSourceArgs {
+    /// Its name
+    pub source: SourceName,
+    /// The name to show it by; without one it is shown by its own again
+    pub name: Option<String>,
+    /// Which Homelog.
+    #[command(flatten)]
+    pub there: ThereArgs,
+}
+
+/// `homelog source remove`.
+#[derive(Args, Debug)]
+pub struct RemoveSourceArgs {
+    /// Its name
+    pub source: SourceName,
+    /// Which Homelog.
+    #[command(flatten)]
+    pub there: ThereArgs,
 }
 
 /// `homelog token`.

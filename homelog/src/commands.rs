@@ -8,6 +8,7 @@ pub(crate) mod health;
 pub(crate) mod migrate;
 mod progress;
 pub(crate) mod replay;
+pub(crate) mod source;
 mod state_file;
 pub(crate) mod token;
 pub(crate) mod topics;

@@ -76,6 +76,7 @@ fn dispatch(cli: Cli, env: &Env) -> Result<(), Failure> {
         Command::Simulate(args) => roles::simulate::run(&args),
         Command::Disk(args) => commands::disk::run(&args, env),
         Command::User(command) => alone(commands::user::run(command, env)),
+        Command::Source(command) => alone(commands::source::run(command, env)),
         Command::Token(command) => alone(commands::token::run(command, env)),
     }
 }

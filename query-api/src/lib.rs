@@ -46,4 +46,5 @@ pub use options::ApiOptions;
 pub use probe::Probe;
 pub use router::openapi;
 pub use server::{Listeners, serve};
+pub use source_status::removal;
 pub use tls::{InvalidTls, ServerTls};

@@ -31,7 +31,7 @@ use crate::{
     ApiError, App, auth, guard, influxdb, rate, request,
     routes::{
         agents, assets, catalog, docker, docs, entities, events, health, home_assistant, live,
-        metrics, nas, pihole, proxmox, push, range, realtime, sources,
+        metrics, nas, pihole, proxmox, push, range, realtime, source, sources,
     },
 };
 
@@ -77,6 +77,8 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(docs::docs))
         .routes(routes!(catalog::catalog))
         .routes(routes!(sources::sources))
+        .routes(routes!(source::rename))
+        .routes(routes!(source::remove))
         .routes(routes!(entities::entities))
         .routes(routes!(nas::storage))
         .routes(routes!(docker::containers))

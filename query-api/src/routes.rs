@@ -17,4 +17,5 @@ pub(crate) mod proxmox;
 pub(crate) mod push;
 pub(crate) mod range;
 pub(crate) mod realtime;
+pub(crate) mod source;
 pub(crate) mod sources;

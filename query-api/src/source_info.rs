@@ -11,7 +11,7 @@ use time_series::{EntityState, RangeQuery, Selection, Step};
 
 use crate::{
     ApiError, App,
-    source_status::{ENTITY_TYPE, SourceStatus},
+    source_status::{ENTITY_TYPE, SourceStatus, removals},
 };
 
 /// How far back the begin of a state is looked for.
@@ -22,15 +22,18 @@ const SINCE_READINGS: usize = 10_000;
 /// The sources of entities as of a time: how each does, since when, and what it has.
 pub(crate) async fn sources_of<'e>(
     app: &App,
-    entities: impl Iterator<Item = &'e EntityState>,
+    entities: impl Iterator<Item = &'e EntityState> + Clone,
     at: Timestamp,
 ) -> Result<BTreeMap<SourceName, SourceInfo>, ApiError> {
+    let names = app.services.control.display_names().await?;
+    let removals = removals(entities.clone());
     let mut sources: BTreeMap<SourceName, SourceInfo> = BTreeMap::new();
     for entity in entities {
         let source = sources
             .entry(entity.key.source.clone())
             .or_insert_with(|| SourceInfo {
                 name: entity.key.source.to_string(),
+                display_name: names.get(&entity.key.source).map(ToString::to_string),
                 kind: entity.kind.to_string(),
                 agent: entity.agent.as_ref().map(ToString::to_string),
                 state: SourceState::Pushed,
@@ -69,6 +72,12 @@ pub(crate) async fn sources_of<'e>(
         }
     }
     for (name, source) in &mut sources {
+        let removed = removals.get(name).map(|at| at.as_millis());
+        if removed.is_some_and(|at| source.last_event > Some(at)) {
+            // whoever pushes says nothing else when it comes back
+            source.state = SourceState::Pushed;
+            source.reason = None;
+        }
         if source.state == SourceState::Down {
             source.since = down_since(app, name, at).await?;
         }

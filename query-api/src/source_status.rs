@@ -1,6 +1,12 @@
 //! How a source does, from what the collector said about it last.
 
-use schemas::{FieldValue, SourceName, Timestamp, api::SourceState, name::SourceKind};
+use std::collections::HashMap;
+
+use schemas::{
+    Draft, Entity, EventType, FieldValue, Fields, Labels, SourceName, Timestamp,
+    api::SourceState,
+    name::{EntityId, EntityType, SourceKind},
+};
 use time_series::EntityState;
 
 /// Type of the entity under which a collector tells how its source does.
@@ -76,6 +82,58 @@ impl SourceStatus {
             skew_seconds: number("skew_seconds"),
         })
     }
+}
+
+/// When each source was removed that is.
+pub(crate) fn removals<'e>(
+    entities: impl Iterator<Item = &'e EntityState>,
+) -> HashMap<SourceName, Timestamp> {
+    entities
+        .filter_map(|entity| SourceStatus::of(entity, Timestamp::now()))
+        .filter(|status| status.state == SourceState::Removed)
+        .map(|status| (status.name, status.heard))
+        .collect()
+}
+
+/// Whether nothing of an entity was observed since its source was removed.
+pub(crate) fn is_removed(entity: &EntityState, removals: &HashMap<SourceName, Timestamp>) -> bool {
+    removals
+        .get(&entity.key.source)
+        .is_some_and(|at| entity.fields.values().all(|latest| latest.time <= *at))
+}
+
+/// The event that takes a source out of current views, from what is known of it; none if nothing is.
+pub fn removal(
+    entities: &[EntityState],
+    name: &SourceName,
+    now: Timestamp,
+    by: &str,
+) -> Option<Draft> {
+    let is_status = |entity: &&EntityState| entity.key.entity_type.as_str() == ENTITY_TYPE;
+    let like = entities.iter().find(is_status).or(entities.first())?;
+    let mut entity = Entity::new(
+        EntityType::new(ENTITY_TYPE).ok()?,
+        EntityId::new(name.as_str()).ok()?,
+    );
+    if is_status(&like) {
+        entity.labels = Labels::clone(&like.labels);
+    }
+    let mut fields = Fields::new();
+    fields
+        .set("up", false)
+        .set_text("state", "removed")
+        .set_text("class", "")
+        .set_text("reason", &format!("`{by}` removed it"));
+    Some(Draft {
+        source: name.clone(),
+        kind: like.kind.clone(),
+        agent: like.agent.clone(),
+        event_type: EventType::Source,
+        time: now,
+        entity,
+        fields,
+        identity: None,
+    })
 }
 
 #[expect(

@@ -3,7 +3,7 @@
 //! Types of entities that only one kind of source has may begin with it: a `qnap_disk` of a source of kind `qnap` is a `disk`
 //! like any other, and a `qnap` is the thing itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use axum::http::Uri;
 use schemas::{
@@ -16,7 +16,7 @@ use crate::{
     ApiError, App, convert,
     params::Params,
     source_info::{last_seen, sources_of},
-    source_status::ENTITY_TYPE as SOURCE,
+    source_status::{ENTITY_TYPE as SOURCE, is_removed, removals},
 };
 
 /// What a view may be asked for, as the description of the API has it.
@@ -60,11 +60,18 @@ impl View {
         app.rebuilt().await?;
         let _place = app.query_place().await?;
         let state = app.services.store.state(&selection, at).await?;
+        // who asks for a source sees it though it is removed
+        let removals = if selection.sources.is_empty() {
+            removals(state.entities.iter())
+        } else {
+            HashMap::new()
+        };
         let entities = || {
             state
                 .entities
                 .iter()
                 .filter(|entity| kinds.contains(&entity.kind.as_str()))
+                .filter(|entity| !is_removed(entity, &removals))
         };
         // nothing was missed yet of what is to come
         let as_of = at.map_or(now, |at| at.min(now));

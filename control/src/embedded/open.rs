@@ -13,15 +13,21 @@ use crate::error::OpenError;
 /// Marks the file as ours in its head: `HLct`.
 const APPLICATION_ID: i64 = 0x484c_6374;
 /// The newest form of the tables.
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 const SCHEMA: &str = include_str!("schema.sql");
 /// How the tables come from one form to the next; the first brings them to the second.
-const STEPS: &[&str] = &["ALTER TABLE api_token ADD COLUMN agent TEXT;
+const STEPS: &[&str] = &[
+    "ALTER TABLE api_token ADD COLUMN agent TEXT;
      CREATE TABLE source_owner (
          source TEXT PRIMARY KEY,
          agent TEXT NOT NULL,
          since INTEGER NOT NULL
-     ) STRICT, WITHOUT ROWID;"];
+     ) STRICT, WITHOUT ROWID;",
+    "CREATE TABLE display_name (
+         source TEXT PRIMARY KEY,
+         name TEXT NOT NULL
+     ) STRICT, WITHOUT ROWID;",
+];
 /// How long another process may hold the write lock.
 const BUSY: Duration = Duration::from_secs(5);
 

@@ -46,6 +46,12 @@ CREATE TABLE source_owner (
     since INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
+-- by what name a source is shown
+CREATE TABLE display_name (
+    source TEXT PRIMARY KEY,
+    name TEXT NOT NULL
+) STRICT, WITHOUT ROWID;
+
 CREATE TABLE ticket (
     id INTEGER PRIMARY KEY AUTOINCREMENT,
     hash BLOB NOT NULL UNIQUE,

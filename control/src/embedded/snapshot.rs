@@ -3,7 +3,10 @@ use std::collections::BTreeMap;
 use rusqlite::{Connection, Transaction, params};
 use schemas::{Timestamp, name::AgentName};
 
-use super::{Failure, Work, audit, keys, maybe_parsed, maybe_time, owners, parsed, time, users};
+use super::{
+    Failure, Work, audit, display_names, keys, maybe_parsed, maybe_time, owners, parsed, time,
+    users,
+};
 use crate::{
     ApiToken, SecretHash, TokenId,
     migrate::{RestoreError, Snapshot, StoredToken, StoredUser},
@@ -49,6 +52,7 @@ fn read(t: &Transaction<'_>) -> rusqlite::Result<Snapshot> {
         users,
         tokens: tokens(t)?,
         owners: owners::all(t)?,
+        display_names: display_names::all(t)?,
         keys,
         audit,
     })
@@ -159,6 +163,12 @@ fn put_rest(t: &Transaction<'_>, snapshot: &Snapshot) -> rusqlite::Result<()> {
                 owner.agent.as_str(),
                 owner.since.as_millis()
             ],
+        )?;
+    }
+    for (source, name) in &snapshot.display_names {
+        t.execute(
+            "INSERT INTO display_name VALUES (?1, ?2)",
+            params![source.as_str(), name.as_str()],
         )?;
     }
     for key in &snapshot.keys {

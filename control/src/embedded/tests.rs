@@ -35,7 +35,7 @@ async fn a_file_of_an_earlier_release_is_brought_to_the_newest_form() {
     drop(store);
     let old = Connection::open(&path).unwrap();
     old.execute_batch(
-        "DROP TABLE source_owner; ALTER TABLE api_token DROP COLUMN agent; PRAGMA user_version = 1;",
+        "DROP TABLE display_name; DROP TABLE source_owner; ALTER TABLE api_token DROP COLUMN agent; PRAGMA user_version = 1;",
     )
     .unwrap();
     drop(old);
@@ -44,6 +44,7 @@ async fn a_file_of_an_earlier_release_is_brought_to_the_newest_form() {
         assert_eq!(store.users().await.unwrap().len(), 1);
         assert_eq!(store.api_tokens(None).await.unwrap(), []);
         assert_eq!(store.source_owners().await.unwrap(), []);
+        assert!(store.display_names().await.unwrap().is_empty());
     }
 }
 

@@ -11,6 +11,7 @@ pub(super) const SCHEMA: &str = "homelog";
 const ALL: &[&str] = &[
     include_str!("migrations/1.sql"),
     include_str!("migrations/2.sql"),
+    include_str!("migrations/3.sql"),
 ];
 
 /// The newest form of the tables that this program knows.

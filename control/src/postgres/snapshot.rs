@@ -4,7 +4,7 @@ use deadpool_postgres::Transaction;
 use schemas::{Timestamp, name::AgentName};
 
 use super::{
-    audit,
+    audit, display_names,
     options::Named,
     owners, preferences,
     transaction::{Failure, Work, all, hold, lock, maybe_parsed, one, parsed, run},
@@ -64,6 +64,7 @@ async fn read(t: &Transaction<'_>) -> Work<Snapshot, StoreError> {
         users,
         tokens: tokens(t).await?,
         owners: owners::list(t).await?,
+        display_names: display_names::list(t).await?,
         keys,
         audit,
     })
@@ -110,7 +111,7 @@ pub(super) async fn put(
     hold(t, lock::KEYS).await?;
     hold(t, lock::OWNERS).await?;
     t.batch_execute(
-        "LOCK TABLE users, api_token, source_owner, preference, signing_key, audit IN SHARE ROW EXCLUSIVE MODE",
+        "LOCK TABLE users, api_token, source_owner, display_name, preference, signing_key, audit IN SHARE ROW EXCLUSIVE MODE",
     )
     .await?;
     let there = read(t).await.map_err(|failure| match failure {
@@ -133,6 +134,9 @@ pub(super) async fn put(
     put_users(t, snapshot).await?;
     put_tokens(t, snapshot).await?;
     put_owners(t, snapshot).await?;
+    for (source, name) in &snapshot.display_names {
+        display_names::put(t, source, name).await?;
+    }
     put_keys(t, snapshot).await?;
     put_audit(t, snapshot).await?;
     Ok(true)

@@ -4,7 +4,7 @@ import { compareSources, countStates, pollShare, sourceMatches, stateAge } from 
 
 function source(name: string, state: SourceInfo['state'], part: Partial<SourceInfo> = {}): SourceInfo {
   return {
-    name, state, kind: 'docker', agent: null, reason: null, class: null, since: null, last_event: null, interval_seconds: null,
+    name, display_name: null, state, kind: 'docker', agent: null, reason: null, class: null, since: null, last_event: null, interval_seconds: null,
     configured_interval_seconds: null, busy_ratio: null, budget_ratio: null, poll_seconds: null, skew_seconds: null, entities: 0, ...part,
   }
 }

@@ -20,8 +20,8 @@ export function countStates(sources: readonly SourceInfo[]): string {
 }
 
 /** Whether name, kind, agent, state or class has the words that are searched for, in any order. */
-export function sourceMatches({ name, kind, agent, state, class: failure }: SourceInfo, search: string): boolean {
-  const text = [name, kind, agent, state, failure].join(' ').toLowerCase()
+export function sourceMatches({ name, display_name: shown, kind, agent, state, class: failure }: SourceInfo, search: string): boolean {
+  const text = [name, shown, kind, agent, state, failure].join(' ').toLowerCase()
   return search.toLowerCase().split(/\s+/).every((word) => text.includes(word))
 }
 

@@ -53,7 +53,7 @@ export function OverviewPage() {
   const seen = new Map<string, number>()
   for (const entity of entities) seen.set(entity.source, Math.max(seen.get(entity.source) ?? 0, lastSeen(entity)))
   const isEmpty = entities.length === 0
-  const inOrder = (sources.data?.sources ?? []).toSorted(compareSources)
+  const inOrder = (sources.data?.sources ?? []).filter(({ state }) => state !== 'removed').toSorted(compareSources)
   const listed = inOrder.filter(({ name }, index) => index < SOURCES || name === search.source)
   return (
     <>
@@ -67,8 +67,8 @@ export function OverviewPage() {
         <ErrorNotice title="The sources could not be loaded" error={sources.error} retry={() => void sources.refetch()} />
       ) : (
         sources.data &&
-        sources.data.sources.length > 0 && (
-          <Section title="Sources" count={sources.data.sources.length}>
+        inOrder.length > 0 && (
+          <Section title="Sources" count={inOrder.length}>
             <SourceList
               sources={listed}
               now={now}

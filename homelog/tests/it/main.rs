@@ -18,6 +18,7 @@ mod replays;
 mod roles;
 mod servers;
 mod setup;
+mod sources;
 mod starts;
 mod stops;
 mod users;

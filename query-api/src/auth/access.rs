@@ -33,6 +33,7 @@ pub(crate) enum Version {
 }
 
 const VIEWER: Access = Access::Role(Role::Viewer);
+const OPERATOR: Access = Access::Role(Role::Operator);
 const ADMIN: Access = Access::Role(Role::Admin);
 
 /// Every route. What is not here is refused.
@@ -62,6 +63,8 @@ const TABLE: &[(Method, &str, Access)] = &[
     (Method::PUT, "/api/v1/preferences", VIEWER),
     (Method::GET, "/api/v1/catalog", VIEWER),
     (Method::GET, "/api/v1/sources", VIEWER),
+    (Method::PATCH, "/api/v1/sources/{name}", OPERATOR),
+    (Method::POST, "/api/v1/sources/{name}/remove", OPERATOR),
     (Method::GET, "/api/v1/entities", VIEWER),
     (Method::GET, "/api/nas/storage", VIEWER),
     (Method::GET, "/api/docker/containers", VIEWER),

@@ -1,13 +1,21 @@
+use std::collections::HashMap;
+
 use axum::{Json, extract::State, http::Uri};
 use schemas::{
     Timestamp,
     api::{ApiValue, EntitiesAnswer, EntityState, ErrorAnswer, LatestValue},
+    name::EntityType,
 };
 use time_series::Selection;
 
-use crate::{ApiError, App, convert, params::Params};
+use crate::{
+    ApiError, App, convert,
+    params::Params,
+    source_status::{ENTITY_TYPE, is_removed, removals},
+};
 
-/// What exists, with the newest value of every field; with `at`, as it was then.
+/// What exists, with the newest value of every field; with `at`, as it was then. What is of sources that were removed is told
+/// to who names it.
 #[utoipa::path(
     get,
     path = "/api/v1/entities",
@@ -39,9 +47,20 @@ pub(crate) async fn entities(
     app.rebuilt().await?;
     let _place = app.query_place().await?;
     let state = app.services.store.state(&selection, at).await?;
+    // who names sources or entities wants to see them, also those that are gone
+    let removals = if selection.sources.is_empty() && selection.entities.is_empty() {
+        let told = Selection {
+            entity_types: vec![EntityType::new(ENTITY_TYPE).map_err(|e| ApiError::internal(&e))?],
+            ..Selection::default()
+        };
+        removals(app.services.store.state(&told, at).await?.entities.iter())
+    } else {
+        HashMap::new()
+    };
     let entities = state
         .entities
         .into_iter()
+        .filter(|entity| !is_removed(entity, &removals))
         .map(|entity| EntityState {
             key: entity.key.to_string(),
             source: entity.key.source.to_string(),

@@ -16,9 +16,14 @@ fn least(method: &str, path: &str) -> Option<Role> {
         )
         | ("post", "/auth/setup" | "/auth/login" | "/auth/refresh") => None,
         ("get" | "post", "/auth/users") | ("delete", "/auth/users/{name}") => Some(Role::Admin),
-        ("post", "/api/v1/events" | "/influxdb/write" | "/influxdb/api/v2/write") => {
-            Some(Role::Operator)
-        }
+        (
+            "post",
+            "/api/v1/events"
+            | "/influxdb/write"
+            | "/influxdb/api/v2/write"
+            | "/api/v1/sources/{name}/remove",
+        )
+        | ("patch", "/api/v1/sources/{name}") => Some(Role::Operator),
         _ => Some(Role::Viewer),
     }
 }

@@ -27,6 +27,8 @@ mod push;
 #[cfg(test)]
 mod realtime;
 #[cfg(test)]
+mod sources;
+#[cfg(test)]
 mod static_files;
 #[cfg(test)]
 mod stopping;

@@ -21,8 +21,10 @@ pub enum SourceState {
 /// One source.
 #[derive(Clone, Debug, Serialize, Deserialize, ts_rs::TS, utoipa::ToSchema)]
 pub struct SourceInfo {
-    /// Lab-unique name.
+    /// Lab-unique name, which is the key of its history.
     pub name: String,
+    /// The name by which it is shown, where it has one besides.
+    pub display_name: Option<String>,
     /// What it is.
     pub kind: String,
     /// The collector agent that polls it.
@@ -62,4 +64,14 @@ pub struct SourcesAnswer {
     pub position: String,
     /// By name.
     pub sources: Vec<SourceInfo>,
+}
+
+/// By what name a source is shown.
+#[derive(Clone, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenameSource {
+    /// The name, of at most 64 characters; `null` for its own.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required = true)]
+    pub display_name: Option<String>,
 }

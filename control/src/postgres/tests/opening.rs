@@ -15,7 +15,7 @@ async fn five_instances_that_start_at_once_make_the_tables_once() {
     }
     let versions =
         "SELECT string_agg(version::text, ',' ORDER BY version) FROM homelog.schema_version";
-    assert_eq!(sql(server(), &database, versions), "1,2");
+    assert_eq!(sql(server(), &database, versions), "1,2,3");
 }
 
 #[tokio::test]

@@ -6,9 +6,13 @@ import type { SourceState } from "./SourceState";
  */
 export type SourceInfo = { 
 /**
- * Lab-unique name.
+ * Lab-unique name, which is the key of its history.
  */
 name: string, 
+/**
+ * The name by which it is shown, where it has one besides.
+ */
+display_name: string | null, 
 /**
  * What it is.
  */

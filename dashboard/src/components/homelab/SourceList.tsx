@@ -53,11 +53,11 @@ export function SourceList({ sources, now, seen, selected, onSelect }: Props) {
           >
             <span className={styles.name}>
               <Dot tone={SOURCE_TONES[source.state]} />
-              <span>{source.name}</span>
+              <span title={source.name}>{source.display_name ?? source.name}</span>
               <small>{source.kind}</small>
             </span>
             <span className={styles.state}>{sinceText(source, now, seen.get(source.name))}</span>
-            {source.reason !== null && source.state !== 'up' && <span className={styles.reason}>{source.reason}</span>}
+            {source.reason !== null && source.state !== 'up' && <span className={styles.reason}>{source.class === null ? '' : `${source.class.replaceAll('_', ' ')}: `}{source.reason}</span>}
             <span className={styles.cost}>{costText(source)}</span>
           </button>
         </li>

@@ -46,7 +46,7 @@ function seconds(value: number | null): string {
 }
 
 function Rows({ source, now }: { readonly source: SourceInfo; readonly now: number }) {
-  const { name, kind, agent, state, reason, class: failure, last_event: seen } = source
+  const { name, display_name: shown, kind, agent, state, reason, class: failure, last_event: seen } = source
   const age = stateAge(source, now)
   const share = pollShare(source)
   const skew = source.skew_seconds === null || Math.abs(source.skew_seconds) < 1 ? undefined : source.skew_seconds
@@ -56,9 +56,9 @@ function Rows({ source, now }: { readonly source: SourceInfo; readonly now: numb
       <tr>
         <th scope="row" className={styles.name}>
           {state === 'pushed' ? (
-            <Link to="/" search={{ source: name }}>{name}</Link>
+            <Link to="/" search={{ source: name }} title={name}>{shown ?? name}</Link>
           ) : (
-            <Link {...entityLink(sourceEntityKey(name))}>{name}</Link>
+            <Link {...entityLink(sourceEntityKey(name))} title={name}>{shown ?? name}</Link>
           )}
           <span className={styles.about}>{agent === null ? kind : `${kind}, by ${agent}`}</span>
         </th>
