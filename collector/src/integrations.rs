@@ -12,7 +12,7 @@ macro_rules! integrations {
 }
 
 integrations! {
-    docker, home_assistant, host, http_check, http_json, nut, pihole, prometheus, proxmox, qnap, synology
+    docker, home_assistant, host, http_check, http_json, nut, pihole, prometheus, proxmox, qnap, smart, synology
 }
 
 pub(crate) use docker::{Docker, Params as DockerParams};
