@@ -60,7 +60,7 @@ pub fn default_sources(hostname: &str, docker: Option<DockerHost>) -> Vec<Source
         source(
             Docker::KIND,
             Docker::DEFAULT_INTERVAL,
-            Configured::of::<Docker>(DockerParams { url }),
+            Configured::of::<Docker>(DockerParams::at(url)),
         )
     });
     host_source

@@ -59,6 +59,9 @@ pub trait Integration: Sized + Send + 'static {
     const METRICS: &'static [MetricDef];
     /// Every option besides the common ones as commented TOML lines (`# url = "…"`), for the example configuration.
     const EXAMPLE: &'static str;
+    /// The options that a source may have that is asked for by others, such as a container by its labels; none where such a
+    /// source cannot be. Never a secret, a file or a program: see [`crate::found`].
+    const FROM_LABELS: &'static [&'static str] = &[];
     /// Its options; `deny_unknown_fields`.
     type Params: DeserializeOwned + Clone + Send + Sync + 'static;
 
@@ -191,6 +194,8 @@ pub trait Registration: Sync {
     fn metrics(&self) -> &'static [MetricDef];
     /// Every option besides the common ones, as commented TOML lines.
     fn example(&self) -> &'static str;
+    /// The options that others may set who ask for such a source.
+    fn label_options(&self) -> &'static [&'static str];
     /// Reads the options of one source: its table without the keys that all sources share.
     ///
     /// # Errors
@@ -226,6 +231,10 @@ impl<I: Integration> Registration for Typed<I> {
 
     fn example(&self) -> &'static str {
         I::EXAMPLE
+    }
+
+    fn label_options(&self) -> &'static [&'static str] {
+        I::FROM_LABELS
     }
 
     fn parse(&self, options: toml::Table) -> Result<Configured, ParamsError> {

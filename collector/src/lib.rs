@@ -17,6 +17,7 @@ mod credentials;
 mod defaults;
 mod discover;
 pub mod failure;
+pub(crate) mod found;
 pub mod integration;
 pub mod integrations;
 mod outbox;

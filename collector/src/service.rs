@@ -60,11 +60,11 @@ impl Secret {
 #[serde(default, deny_unknown_fields)]
 pub(crate) struct TlsParams {
     /// File of the authority that signed its certificate.
-    ca: Option<PathBuf>,
+    pub(crate) ca: Option<PathBuf>,
     /// SHA-256 of its certificate.
-    fingerprint: Option<String>,
+    pub(crate) fingerprint: Option<String>,
     /// Believes anybody.
-    insecure: bool,
+    pub(crate) insecure: bool,
 }
 
 impl TlsParams {
@@ -221,6 +221,7 @@ pub(crate) fn failed(error: &Error) -> PollError {
         Error::Unreachable { .. } | Error::Broken { .. } => FailureClass::Unreachable,
         Error::Timeout { .. } => FailureClass::Timeout,
         Error::Certificate { .. } | Error::Tls { .. } | Error::Plain { .. } => FailureClass::Tls,
+        Error::ClientCertificate { .. } => FailureClass::BadCredentials,
         Error::TooLarge { .. } | Error::Malformed { .. } | Error::Redirect { .. } => {
             FailureClass::BadAnswer
         }

@@ -26,7 +26,7 @@ impl Client {
         if options.refuse_link_local {
             builder = builder.dns_resolver(Arc::new(Resolver));
         }
-        let mut tls = options.tls.config()?;
+        let mut tls = options.tls.client_config(None)?;
         if options.fresh_connections {
             // a session that is taken up again has the certificate of its beginning
             tls.resumption = Resumption::disabled();

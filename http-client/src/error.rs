@@ -1,5 +1,7 @@
 use std::{error::Error as StdError, io, path::PathBuf, time::Duration};
 
+use rustls::AlertDescription;
+
 use crate::{Fingerprint, verifier::RefusedCertificate};
 
 /// Why a client cannot be made.
@@ -8,6 +10,14 @@ pub enum BuildError {
     /// The file of authorities.
     #[error("the certificate authorities in {path} cannot be used: {cause}", path = path.display())]
     Ca {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// The certificate of the client, or its key.
+    #[error("the client certificate cannot be used: {path}: {cause}", path = path.display())]
+    Identity {
         /// The file.
         path: PathBuf,
         /// What is wrong with it.
@@ -88,6 +98,16 @@ pub enum Error {
         /// The server.
         host: String,
         /// What rustls says.
+        cause: String,
+    },
+    /// It wants to know who we are.
+    #[error(
+        "{host} does not accept who we are ({cause}): set a client certificate that its authority has signed, and the key of it"
+    )]
+    ClientCertificate {
+        /// The server.
+        host: String,
+        /// What it says.
         cause: String,
     },
     /// It took too long.
@@ -187,7 +207,22 @@ impl Error {
         }
     }
 
+    /// What TLS said, if that is why a connection failed that was made without a [`crate::Client`].
+    pub fn in_connection(host: &str, error: &(dyn StdError + 'static)) -> Option<Self> {
+        std::iter::successors(Some(error), |error| (*error).source())
+            .find_map(tls_in)
+            .map(|tls| Self::of_tls(host.to_owned(), tls))
+    }
+
     fn of_tls(host: String, error: &rustls::Error) -> Self {
+        if let rustls::Error::AlertReceived(alert) = error
+            && about_our_certificate(*alert)
+        {
+            return Self::ClientCertificate {
+                host,
+                cause: error.to_string(),
+            };
+        }
         if let rustls::Error::InvalidCertificate(rustls::CertificateError::Other(other)) = error
             && let Some(refused) = other.0.downcast_ref::<RefusedCertificate>()
         {
@@ -211,6 +246,23 @@ impl Error {
 fn plain(cause: &str) -> String {
     let cause = cause.split(": https://docs.rs/").next().unwrap_or(cause);
     cause.to_owned()
+}
+
+/// Whether a server that ends a connection so has looked at the client's certificate, or misses it.
+const fn about_our_certificate(alert: AlertDescription) -> bool {
+    matches!(
+        alert,
+        AlertDescription::CertificateRequired
+            | AlertDescription::BadCertificate
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
+            | AlertDescription::CertificateExpired
+            | AlertDescription::CertificateUnknown
+            | AlertDescription::UnknownCA
+            // signed by another authority of the same name
+            | AlertDescription::DecryptError
+            | AlertDescription::AccessDenied
+    )
 }
 
 /// What rustls said, also where it is wrapped in errors of the system, which hide it from [`StdError::source`].

@@ -8,7 +8,7 @@ use rustls::{
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 
 use crate::{
-    BuildError, Fingerprint,
+    BuildError, Fingerprint, Identity,
     verifier::{Explained, Trust},
 };
 
@@ -35,8 +35,12 @@ impl Tls {
         matches!(self, Self::Fingerprint(_) | Self::Ca(_))
     }
 
-    /// What rustls works with. Reads the file of authorities.
-    pub(crate) fn config(&self) -> Result<ClientConfig, BuildError> {
+    /// What rustls works with, for connections of HTTP/1.1. Reads the file of authorities, and the certificate by which the
+    /// client shows who it is.
+    ///
+    /// # Errors
+    /// A file cannot be used, or TLS does not start.
+    pub fn client_config(&self, identity: Option<&Identity>) -> Result<ClientConfig, BuildError> {
         let provider = Arc::new(aws_lc_rs::default_provider());
         let trust = match self {
             Self::System => Trust::Signed(system(&provider)?),
@@ -44,12 +48,20 @@ impl Tls {
             Self::Fingerprint(fingerprint) => Trust::Pinned(*fingerprint),
             Self::Insecure => Trust::Any,
         };
-        let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
+        let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()
             .map_err(|e| BuildError::Tls(e.to_string()))?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Explained::new(trust, &provider)))
-            .with_no_client_auth();
+            .with_custom_certificate_verifier(Arc::new(Explained::new(trust, &provider)));
+        let mut config = match identity {
+            None => builder.with_no_client_auth(),
+            Some(identity) => {
+                let (chain, key) = identity.read()?;
+                builder
+                    .with_client_auth_cert(chain, key)
+                    .map_err(|e| identity.mismatched(&e))?
+            }
+        };
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
         Ok(config)
     }
@@ -99,7 +111,10 @@ mod tests {
             if let Some(bytes) = bytes {
                 std::fs::write(&path, bytes).unwrap();
             }
-            let error = Tls::Ca(path.clone()).config().unwrap_err().to_string();
+            let error = Tls::Ca(path.clone())
+                .client_config(None)
+                .unwrap_err()
+                .to_string();
             assert!(error.contains(words) && error.contains("ca.pem"), "{error}");
         }
     }

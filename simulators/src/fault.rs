@@ -157,6 +157,12 @@ impl Faults {
         }
     }
 
+    /// Whether a fault may hit.
+    pub(crate) fn is_on(&self, kind: FaultKind) -> bool {
+        let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        state.active.iter().any(|active| active.kind == kind)
+    }
+
     /// All is well from now on.
     pub(crate) fn clear(&self) {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);

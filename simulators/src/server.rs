@@ -59,7 +59,7 @@ pub(crate) struct Hosted {
     /// Whether it answers without TLS too.
     pub(crate) plain: bool,
     pub(crate) requests: AtomicU64,
-    /// Ends the WebSockets that are open.
+    /// Ends the sockets that are open.
     pub(crate) cut: Mutex<CancellationToken>,
 }
 
@@ -215,13 +215,16 @@ async fn respond(
     }
     let reply = refused.unwrap_or_else(|| hosted.service.answer(&call, now));
     sleep(reply.delay).await;
-    match fault {
+    let reply = match fault {
         Some(FaultKind::Garbage) => garbage(reply, &hosted),
         Some(FaultKind::HalfAnswer) => half(reply),
+        // a connection stays with the certificate that it began with
+        None if hosted.faults.is_on(FaultKind::WrongCertificate) => {
+            reply.header("connection", "close")
+        }
         _ => reply,
-    }
-    .into_response()
-    .map_err(|_| HungUp)
+    };
+    reply.into_response().map_err(|_| HungUp)
 }
 
 /// Makes a WebSocket of a request.

@@ -6,22 +6,22 @@
 mod address;
 mod containers;
 mod identity;
+mod images;
+mod labels;
 mod listed;
 mod metrics;
 mod notice;
 mod sample;
+mod secure;
 mod stats;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use bollard::{
-    errors::Error,
-    models::{EventMessage, SystemInfo},
-    query_parameters::{InspectContainerOptions, ListContainersOptionsBuilder, StatsOptions},
-};
+use bollard::{errors::Error, models::EventMessage, query_parameters::StatsOptions};
 use futures::{FutureExt, StreamExt, stream::BoxStream};
 use schemas::{
     Entity, Fields, MetricDef, Timestamp,
@@ -32,16 +32,20 @@ use tokio::time::{Instant, sleep_until};
 use tracing::{debug, info, warn};
 
 use crate::{
-    Batch, Context, OpenError, PollError,
+    Batch, Context, FailureClass, OpenError, PollError, Supplier,
     backoff::{Backoff, seed_of},
     integration::{Heard, Integration, Typed},
 };
 use address::Address;
 use containers::{Containers, MOST};
+use images::Images;
+use labels::Found;
 use listed::Listed;
 use metrics::METRICS;
-use notice::{Notice, wanted};
+use notice::{Notice, is_about_images, nanos_of, wanted};
+use secure::EngineTls;
 use transport::{Engine, agreeable, explain};
+use wire::{ImageRow, Info, Inspected, Row};
 
 pub(super) static INTEGRATION: Typed<Docker> = Typed::new();
 
@@ -55,8 +59,10 @@ const IN_FLIGHT: usize = 8;
 const EVENTS_TOGETHER: usize = 256;
 /// How often the engine itself, and a container that does not run, are told.
 const SLOW: Duration = Duration::from_mins(1);
-/// How often a running container is looked at for what no event tells.
-const INSPECT_EVERY: Duration = Duration::from_mins(5);
+/// Most containers that do not run which are looked at in one poll.
+const INSPECTED_TOGETHER: usize = 64;
+/// An event stream that lived so long worked; proxies end even the best one when nothing was said for a while.
+const WORKED: Duration = Duration::from_secs(1);
 /// How soon an event stream that was refused is tried again.
 const REFUSED: Duration = Duration::from_mins(5);
 
@@ -66,12 +72,25 @@ const REFUSED: Duration = Duration::from_mins(5);
 pub(crate) struct Params {
     /// Where the engine, or a proxy before it, listens.
     pub(crate) url: String,
+    /// Whom an engine behind TLS must be, and who we are.
+    tls: Option<EngineTls>,
+    /// Whether containers may ask by their labels to be watched as services.
+    discover: bool,
 }
 
 impl Default for Params {
     fn default() -> Self {
+        Self::at("unix:///var/run/docker.sock".to_owned())
+    }
+}
+
+impl Params {
+    /// An engine at an address without TLS.
+    pub(crate) const fn at(url: String) -> Self {
         Self {
-            url: "unix:///var/run/docker.sock".to_owned(),
+            url,
+            tls: None,
+            discover: true,
         }
     }
 }
@@ -85,18 +104,24 @@ type Events = BoxStream<'static, Result<EventMessage, Error>>;
 )]
 pub(crate) struct Docker {
     address: Address,
-    hostname: Arc<str>,
     polls: Engine,
     events: Engine,
     stream: Option<Events>,
+    opened_at: Instant,
     connect_at: Instant,
     backoff: Backoff,
     refused: bool,
     since_nanos: i64,
     containers: Containers,
+    images: Images,
+    found: Found,
+    discover: bool,
+    context: Context,
     engine: EntityType,
     version: Option<String>,
-    info: Option<SystemInfo>,
+    info: Option<Info>,
+    /// How far the engine's clock is ahead of ours, in nanoseconds.
+    ahead_nanos: Option<i64>,
     info_at: Option<Instant>,
     counted: Option<([i64; 3], Instant)>,
     listed: bool,
@@ -111,29 +136,41 @@ impl Integration for Docker {
     const HELP: &'static str = "A Docker Engine and its containers: state, CPU, memory, network, disks, and what happens to them";
     const DEFAULT_INTERVAL: Duration = Duration::from_secs(5);
     const METRICS: &'static [MetricDef] = METRICS;
-    const EXAMPLE: &'static str = r#"# Where the engine listens: unix:///path/to/its.sock or tcp://host:2375. Only GET requests are made, so a read-only
-# socket proxy that allows containers, events, info and version is enough.
+    const EXAMPLE: &'static str = r#"# Where the engine listens: unix:///path/to/its.sock, tcp://host:2375, or https://host:2376 for TLS. Only GET requests are
+# made, so a read-only socket proxy that allows containers, events, images, info and version is enough.
 # url = "unix:///var/run/docker.sock"
+# For TLS: the authority that signed the engine's certificate, and a client certificate of ours with its key. Instead of ca
+# also fingerprint = "sha256:…". Whoever holds such a key controls the engine: let only Homelog read it.
+# tls = { ca = "ca.pem", cert = "cert.pem", key = "key.pem" }
+# Whether containers may ask by labels to be watched as services: homelog.enable, homelog.kind, homelog.url …
+# discover = true
 "#;
     type Params = Params;
 
     fn open(params: Params, context: &Context) -> Result<Self, OpenError> {
-        let address = Address::parse(&params.url).map_err(|why| OpenError::at("url", why))?;
+        let address = Address::parse(&params.url, params.tls.is_some())
+            .map_err(|why| OpenError::at("url", why))?;
+        let tls = EngineTls::connector(params.tls.as_ref(), &address)?;
         let task = format!("collect/{}/connection", context.source);
         let engine = || {
-            Engine::new(&address, &context.supervisor, &task)
+            Engine::new(&address, tls.as_ref(), &context.supervisor, &task)
                 .map_err(|e| OpenError::at("url", e.to_string()))
         };
         Ok(Self {
-            hostname: Arc::clone(&context.hostname),
             polls: engine()?,
             events: engine()?,
             stream: None,
+            opened_at: Instant::now(),
             connect_at: Instant::now(),
             backoff: Backoff::new(seed_of(context.source.as_str())),
             refused: false,
-            since_nanos: nanos_of(Timestamp::now()),
+            since_nanos: unix_nanos(Timestamp::now()),
+            ahead_nanos: None,
             containers: Containers::new(EntityType::new("container")?),
+            images: Images::new(EntityType::new("docker_image")?),
+            found: Found::default(),
+            discover: params.discover,
+            context: context.clone(),
             engine: EntityType::new("docker_engine")?,
             version: None,
             info: None,
@@ -157,7 +194,11 @@ impl Integration for Docker {
         if missed && self.stream.take().is_some() {
             debug!(source = %self.address, "the event stream missed something and is opened again");
         }
+        self.discover(&listed, batch);
+        self.learn_images(batch).await;
         self.tell_engine(&listed, batch);
+        let host = self.engine_name();
+        self.images.tell(&listed, &host, batch);
         self.tell_containers(&listed, batch).await
     }
 
@@ -171,6 +212,7 @@ impl Integration for Docker {
         loop {
             if self.stream.is_none() {
                 sleep_until(self.connect_at).await;
+                self.opened_at = Instant::now();
                 self.events.budget.fill(EVENT_BYTES);
                 self.stream = Some(
                     self.events
@@ -201,8 +243,8 @@ impl Integration for Docker {
 impl Docker {
     /// Whether something takes connections at an address.
     pub(crate) async fn answers(url: &str) -> bool {
-        match Address::parse(url) {
-            Ok(address) => address.connect().await.is_ok(),
+        match Address::parse(url, false) {
+            Ok(address) => address.connect(None).await.is_ok(),
             Err(_) => false,
         }
     }
@@ -222,19 +264,14 @@ impl Docker {
                     }
                     self.version = Some(version.version.unwrap_or_default());
                 }
-                Err(Error::DockerResponseServerError {
-                    status_code: 401 | 403 | 404,
-                    ..
-                }) => {
-                    self.version = Some(String::new());
-                }
+                Err(e) if is_refusal(&e) => self.version = Some(String::new()),
                 Err(e) => return Err(self.explain(&e)),
             }
         }
         if self.info_at.is_none_or(|at| at.elapsed() >= SLOW) {
             self.info_at = Some(Instant::now());
-            match self.polls.client.info().await {
-                Ok(info) => self.info = Some(info),
+            match self.polls.get::<Info>("/info").await {
+                Ok(info) => self.learn_clock(&info),
                 // nothing but a name and two sizes is lost
                 Err(e) => {
                     debug!(source = %self.address, error = %e, "the engine does not tell about itself: {e}");
@@ -246,6 +283,62 @@ impl Docker {
         Ok(())
     }
 
+    /// Events are asked for by the engine's clock, which on another machine is not ours.
+    fn learn_clock(&mut self, info: &Info) {
+        let now = Timestamp::now();
+        let theirs = info
+            .system_time
+            .as_deref()
+            .and_then(|text| Timestamp::parse(text, now).ok());
+        if let Some(theirs) = theirs {
+            let ahead = theirs.since(now).saturating_mul(1_000_000);
+            if self.ahead_nanos.is_none() {
+                self.since_nanos = self.since_nanos.saturating_add(ahead);
+            }
+            self.ahead_nanos = Some(ahead);
+        }
+        self.info = Some(info.clone());
+    }
+
+    /// Now, by the engine's clock.
+    fn engine_now(&self) -> i64 {
+        unix_nanos(Timestamp::now()).saturating_add(self.ahead_nanos.unwrap_or(0))
+    }
+
+    /// Looks what images there are, now and then; a proxy may refuse it.
+    async fn learn_images(&mut self, batch: &mut Batch) {
+        if self.images.is_due() {
+            match self.polls.list::<ImageRow>("/images/json").await {
+                Ok(rows) => {
+                    let host = self.engine_name();
+                    self.images.take(rows, &host, batch);
+                }
+                Err(e) => {
+                    let refused = is_refusal(&e);
+                    self.images.failed(refused);
+                    debug!(source = %self.address, error = %e, "the engine does not tell its images: {e}");
+                }
+            }
+        }
+        for (_, known) in self.containers.iter_mut() {
+            known.compare_image(&self.images);
+        }
+    }
+
+    /// Starts and ends what containers ask for.
+    fn discover(&mut self, listed: &[Listed], batch: &mut Batch) {
+        if !self.discover {
+            return;
+        }
+        let found = self
+            .found
+            .take(listed, &mut self.containers, &self.context, batch);
+        if let Some(sources) = found {
+            let finder = Supplier::Source(self.context.source.clone());
+            self.context.sources.apply(finder, sources);
+        }
+    }
+
     fn engine_name(&self) -> String {
         let told = self
             .info
@@ -254,20 +347,28 @@ impl Docker {
             .filter(|name| !name.is_empty());
         match (told, &self.address) {
             (Some(name), _) => name.chars().filter(|c| !c.is_control()).take(128).collect(),
-            (None, Address::Unix(_)) => self.hostname.to_string(),
+            (None, Address::Unix(_)) => self.context.hostname.to_string(),
             (None, Address::Tcp { host, .. }) => host.clone(),
         }
     }
 
     async fn list(&mut self) -> Result<Vec<Listed>, PollError> {
-        let all = ListContainersOptionsBuilder::new().all(true).build();
-        let summaries = self
+        let rows: Vec<Row> = self
             .polls
-            .client
-            .list_containers(Some(all))
+            .list("/containers/json?all=true")
             .await
             .map_err(|e| self.explain(&e))?;
-        let mut listed: Vec<_> = summaries.iter().filter_map(Listed::of).collect();
+        let any = !rows.is_empty();
+        let mut listed: Vec<_> = rows.into_iter().filter_map(Listed::of).collect();
+        if any && listed.is_empty() {
+            return Err(PollError::new(
+                FailureClass::BadAnswer,
+                format!(
+                    "{} lists containers without ids and names: is it a Docker Engine?",
+                    self.address
+                ),
+            ));
+        }
         if listed.len() > MOST {
             if !std::mem::replace(&mut self.too_many, true) {
                 warn!(
@@ -321,8 +422,8 @@ impl Docker {
         if let Some(info) = &self.info {
             for (field, value) in [
                 ("images_count", info.images),
-                ("memory_total_bytes", info.mem_total),
-                ("cpus_count", info.ncpu),
+                ("memory_total_bytes", info.memory_total),
+                ("cpus_count", info.cpus),
             ] {
                 if let Some(value) = value {
                     fields.set(field, value);
@@ -341,39 +442,47 @@ impl Docker {
         listed: &[Listed],
         batch: &mut Batch,
     ) -> Result<(), PollError> {
-        let client = &self.polls.client;
+        let polls = &self.polls;
         let mut reads = Vec::new();
-        for entry in listed.iter().filter(|entry| entry.is_alive()) {
+        let mut at_rest = 0;
+        for entry in listed {
+            let alive = entry.is_alive();
             let Some(known) = self.containers.get_mut(&entry.engine_id) else {
                 continue;
             };
-            let inspect = known
-                .inspected
-                .is_none_or(|at| at.elapsed() >= INSPECT_EVERY);
+            let inspect = known.is_inspection_due(alive) && {
+                at_rest += usize::from(!alive);
+                alive || at_rest <= INSPECTED_TOGETHER
+            };
+            if !alive && !inspect {
+                continue;
+            }
             let id = entry.engine_id.as_str();
             reads.push(async move {
-                let inspected = if inspect {
-                    client
-                        .inspect_container(id, None::<InspectContainerOptions>)
-                        .await
-                        .ok()
+                let inspected = if inspect && is_plain(id) {
+                    let path = format!("/containers/{id}/json");
+                    polls.get::<Inspected>(&path).await.ok()
                 } else {
                     None
                 };
-                let once = StatsOptions {
-                    stream: false,
-                    one_shot: true,
+                let read = if alive {
+                    let once = StatsOptions {
+                        stream: false,
+                        one_shot: true,
+                    };
+                    polls.client.stats(id, Some(once)).next().await
+                } else {
+                    None
                 };
-                let read = client.stats(id, Some(once)).next().await;
-                (id, inspect, inspected, read)
+                (id, alive, inspect, inspected, read)
             });
         }
         let mut asked = 0_usize;
         let mut failed = 0_usize;
         let mut first = None;
         let mut reads = futures::stream::iter(reads).buffer_unordered(IN_FLIGHT);
-        while let Some((id, inspect, inspected, read)) = reads.next().await {
-            asked += 1;
+        while let Some((id, alive, inspect, inspected, read)) = reads.next().await {
+            asked += usize::from(alive);
             let Some(known) = self.containers.get_mut(id) else {
                 continue;
             };
@@ -381,7 +490,8 @@ impl Docker {
                 known.inspected = Some(Instant::now());
             }
             if let Some(inspected) = inspected {
-                known.learn(&inspected);
+                known.learn(inspected);
+                known.compare_image(&self.images);
             }
             match read {
                 Some(Ok(read)) => self.poll_again |= known.tell(&read, batch),
@@ -417,10 +527,19 @@ impl Docker {
                     info!(source = %self.address, "{} tells its events again", self.address);
                 }
                 self.backoff.reset();
+                let nanos = nanos_of(&message).unwrap_or(0);
+                // a stream begins with the last event of the one before
+                let repeated = nanos <= self.since_nanos;
+                self.since_nanos = self.since_nanos.max(nanos);
+                if is_about_images(&message) {
+                    if !repeated {
+                        self.images.moved();
+                    }
+                    return !repeated;
+                }
                 let Some(notice) = Notice::of(message) else {
                     return false;
                 };
-                self.since_nanos = self.since_nanos.max(notice.nanos);
                 self.containers.notice(notice, batch)
             }
             Err(e) => {
@@ -448,14 +567,15 @@ impl Docker {
 
     fn lost_stream(&mut self, error: Option<&Error>) {
         self.stream = None;
+        let cut = !error.is_some_and(is_refusal) && self.opened_at.elapsed() >= WORKED;
+        if cut {
+            self.backoff.reset();
+        }
         let mut wait = self.backoff.next();
         if let Some(e) = error {
             let why = self.explain(e);
             match e {
-                Error::DockerResponseServerError {
-                    status_code: 401 | 403 | 404,
-                    ..
-                } => {
+                e if is_refusal(e) => {
                     wait = wait.max(REFUSED);
                     if !std::mem::replace(&mut self.refused, true) {
                         warn!(
@@ -466,7 +586,7 @@ impl Docker {
                 }
                 // the same event would come again and break the stream again
                 Error::JsonDataError { .. } | Error::JsonSerdeError { .. } => {
-                    self.since_nanos = nanos_of(Timestamp::now());
+                    self.since_nanos = self.engine_now();
                 }
                 _ => {}
             }
@@ -476,6 +596,22 @@ impl Docker {
     }
 }
 
-fn nanos_of(time: Timestamp) -> i64 {
+/// Whether a proxy does not let this through, or an engine does not know it.
+fn is_refusal(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::DockerResponseServerError {
+            status_code: 401 | 403 | 404,
+            ..
+        }
+    )
+}
+
+/// Whether an id can stand in a path.
+fn is_plain(id: &str) -> bool {
+    id.len() <= 128 && id.bytes().all(|b| b.is_ascii_alphanumeric())
+}
+
+fn unix_nanos(time: Timestamp) -> i64 {
     time.as_millis().saturating_mul(1_000_000)
 }

@@ -110,6 +110,14 @@ impl Integration for HttpCheck {
 # that an authority of this system has signed.
 # tls = { insecure = false }
 "#;
+    const FROM_LABELS: &'static [&'static str] = &[
+        "url",
+        "urls",
+        "expect_status",
+        "expect_text",
+        "response_timeout",
+        "follow_redirects",
+    ];
     type Params = Params;
 
     fn open(params: Params, _: &Context) -> Result<Self, OpenError> {

@@ -111,6 +111,7 @@ impl Integration for Pihole {
 # How many of the clients that ask most, and of those blocked most, are told; at most 100. They are private.
 # top_clients = 0
 "#;
+    const FROM_LABELS: &'static [&'static str] = &["url"];
     type Params = Params;
 
     fn open(params: Params, context: &Context) -> Result<Self, OpenError> {

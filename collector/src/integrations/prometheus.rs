@@ -123,6 +123,15 @@ impl Integration for Prometheus {
 # that an authority of this system has signed.
 # tls = { insecure = false }
 "#;
+    const FROM_LABELS: &'static [&'static str] = &[
+        "url",
+        "include",
+        "exclude",
+        "entity_labels",
+        "ignore_labels",
+        "buckets",
+        "max_series",
+    ];
     type Params = Params;
 
     fn open(params: Params, context: &Context) -> Result<Self, OpenError> {

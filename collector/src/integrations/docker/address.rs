@@ -1,6 +1,8 @@
-use std::{fmt, path::PathBuf};
+use std::{fmt, io, path::PathBuf, time::Duration};
 
+use rustix::net::sockopt;
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::{TlsConnector, rustls::pki_types::ServerName};
 
 use super::transport::Io;
 
@@ -8,25 +10,34 @@ use super::transport::Io;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Address {
     Unix(PathBuf),
-    Tcp { host: String, port: u16 },
+    Tcp { host: String, port: u16, tls: bool },
 }
 
 const PLAIN_PORT: u16 = 2375;
+const TLS_PORT: u16 = 2376;
 
 impl Address {
-    /// Reads `unix:///path`, `tcp://host[:port]` or `http://host[:port]`.
+    /// Reads `unix:///path`, `tcp://host[:port]`, `http://host[:port]` or `https://host[:port]`; `tls` says that options for TLS
+    /// are given.
     ///
     /// # Errors
     /// Anything else, with what to write.
-    pub(super) fn parse(url: &str) -> Result<Self, String> {
-        let refused =
-            |why: &str| format!("{why}: write `unix:///var/run/docker.sock` or `tcp://host:2375`");
+    pub(super) fn parse(url: &str, tls: bool) -> Result<Self, String> {
+        let refused = |why: &str| {
+            format!(
+                "{why}: write `unix:///var/run/docker.sock`, `tcp://host:2375`, or `https://host:2376` for TLS"
+            )
+        };
         match url.split_once("://") {
+            Some(("unix" | "http", _)) if tls => {
+                Err(refused("there is no TLS at such an address, but `tls` is set"))
+            }
             Some(("unix", path)) if path.starts_with('/') && !path.contains('\0') => {
                 Ok(Self::Unix(PathBuf::from(path)))
             }
             Some(("unix", _)) => Err(refused("a socket needs its absolute path")),
-            Some(("tcp" | "http", authority)) => {
+            Some((scheme @ ("tcp" | "http" | "https"), authority)) => {
+                let tls = tls || scheme == "https";
                 let authority = authority.trim_end_matches('/');
                 let (host, port) = match authority.rsplit_once(':') {
                     Some((host, port)) if !port.ends_with(']') => (
@@ -34,6 +45,7 @@ impl Address {
                         port.parse()
                             .map_err(|_| refused("the port is no number up to 65535"))?,
                     ),
+                    _ if tls => (authority, TLS_PORT),
                     _ => (authority, PLAIN_PORT),
                 };
                 let bare = host.trim_start_matches('[').trim_end_matches(']');
@@ -46,30 +58,36 @@ impl Address {
                 Ok(Self::Tcp {
                     host: bare.to_owned(),
                     port,
+                    tls,
                 })
             }
-            Some(("https", _)) => Err(refused(
-                "an engine behind TLS cannot be read directly, a socket proxy beside it can",
-            )),
             Some(("ssh" | "npipe" | "fd", _)) => Err(refused("only sockets and TCP are read")),
             _ => Err(refused("this is no address of a Docker Engine")),
         }
     }
 
-    /// Opens a connection.
-    pub(super) async fn connect(&self) -> std::io::Result<Box<dyn Io>> {
+    /// Whether it is spoken to over TLS.
+    pub(super) const fn is_tls(&self) -> bool {
+        matches!(self, Self::Tcp { tls: true, .. })
+    }
+
+    /// Opens a connection, with TLS where a connector is given.
+    pub(super) async fn connect(&self, tls: Option<&TlsConnector>) -> io::Result<Box<dyn Io>> {
         match self {
             Self::Unix(path) => Ok(Box::new(UnixStream::connect(path).await?)),
-            Self::Tcp { host, port } => {
+            Self::Tcp { host, port, .. } => {
                 let stream = TcpStream::connect((host.as_str(), *port)).await?;
                 stream.set_nodelay(true)?;
                 // the event stream is silent for days: only this tells that the other side is gone
-                rustix::net::sockopt::set_socket_keepalive(&stream, true)?;
-                rustix::net::sockopt::set_tcp_keepidle(
-                    &stream,
-                    std::time::Duration::from_secs(30),
-                )?;
-                Ok(Box::new(stream))
+                sockopt::set_socket_keepalive(&stream, true)?;
+                sockopt::set_tcp_keepidle(&stream, Duration::from_secs(30))?;
+                sockopt::set_tcp_keepintvl(&stream, Duration::from_secs(10))?;
+                sockopt::set_tcp_keepcnt(&stream, 3)?;
+                let Some(tls) = tls else {
+                    return Ok(Box::new(stream));
+                };
+                let name = ServerName::try_from(host.clone()).map_err(io::Error::other)?;
+                Ok(Box::new(tls.connect(name, stream).await?))
             }
         }
     }
@@ -78,8 +96,8 @@ impl Address {
     pub(super) fn authority(&self) -> String {
         match self {
             Self::Unix(_) => "docker".to_owned(),
-            Self::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
-            Self::Tcp { host, port } => format!("{host}:{port}"),
+            Self::Tcp { host, port, .. } if host.contains(':') => format!("[{host}]:{port}"),
+            Self::Tcp { host, port, .. } => format!("{host}:{port}"),
         }
     }
 }
@@ -88,6 +106,7 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
+            Self::Tcp { tls: true, .. } => write!(f, "https://{}", self.authority()),
             Self::Tcp { .. } => write!(f, "tcp://{}", self.authority()),
         }
     }
@@ -105,8 +124,16 @@ mod tests {
             ("tcp://10.0.0.7", "tcp://10.0.0.7:2375"),
             ("http://[fd00::7]:99/", "tcp://[fd00::7]:99"),
             ("tcp://[fd00::7]", "tcp://[fd00::7]:2375"),
+            ("https://nas1", "https://nas1:2376"),
         ] {
-            assert_eq!(Address::parse(url).unwrap().to_string(), shown);
+            assert_eq!(Address::parse(url, false).unwrap().to_string(), shown);
+        }
+        // as `docker -H tcp://… --tls` has it
+        let secured = Address::parse("tcp://nas1:99", true).unwrap();
+        assert_eq!(secured.to_string(), "https://nas1:99");
+        for plain in ["unix:///var/run/docker.sock", "http://nas1"] {
+            let refused = Address::parse(plain, true).unwrap_err();
+            assert!(refused.contains("`tls` is set"), "{refused}");
         }
         for bad in [
             "",
@@ -115,12 +142,11 @@ mod tests {
             "tcp://",
             "tcp://h:99999",
             "tcp://a b:1",
-            "https://h:2376",
             "ssh://h",
             "tcp://user@h:1",
             "tcp://h/path",
         ] {
-            let refused = Address::parse(bad).unwrap_err();
+            let refused = Address::parse(bad, false).unwrap_err();
             assert!(refused.contains("write `unix://"), "{bad}: {refused}");
         }
     }

@@ -33,15 +33,29 @@ pub(super) struct Container {
     pub(super) state: String,
     pub(super) health: Option<String>,
     who: Who,
-    image: String,
+    pub(super) image: String,
+    /// The engine's id of the image that it was made of.
+    pub(super) image_id: String,
     /// Where it differed from the last list, which the event stream may still explain.
     unexplained: Option<Difference>,
     pub(super) started: Option<Timestamp>,
-    pub(super) restarts: Option<u64>,
-    pub(super) cpu_limit: Option<f64>,
+    pub(super) facts: Facts,
     pub(super) inspected: Option<Instant>,
     pub(super) before: Option<CpuTime>,
     pub(super) told: Option<Instant>,
+}
+
+/// What only asking for it by itself tells.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    pub(super) restarts: Option<u64>,
+    pub(super) restart_policy: Option<String>,
+    pub(super) cpu_limit: Option<f64>,
+    pub(super) exit_code: Option<i64>,
+    pub(super) oom_killed: Option<bool>,
+    pub(super) health_failures: Option<u64>,
+    /// Whether its tag means another image by now.
+    pub(super) image_outdated: Option<bool>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -171,6 +185,9 @@ impl Containers {
                     Timestamp::from_millis(entry.created.saturating_mul(1000)),
                     batch,
                 );
+                if let Some(known) = self.known.get_mut(&entry.engine_id) {
+                    known.image_id.clone_from(&entry.image_id);
+                }
                 // the first list says how things are, not that they moved
                 if (moved || !self.listed_before)
                     && let Some(known) = self.known.get_mut(&entry.engine_id)
@@ -223,6 +240,7 @@ impl Containers {
                     known.state = state;
                     known.health = health;
                     known.told = None;
+                    known.inspected = None;
                     batch.change(now, known.entity.clone(), known.fields("observed"));
                 }
                 Some(Difference::Gone) => gone.push(engine_id.clone()),
@@ -260,12 +278,16 @@ impl Containers {
                 "exited".clone_into(&mut known.state);
                 known.health = None;
                 known.before = None;
+                known.inspected = None;
                 if let Some(code) = exit_code {
                     more.set("exit_code", *code);
                 }
             }
-            Action::OutOfMemory => {}
-            Action::Health(health) => known.health = Some(health.clone()),
+            Action::OutOfMemory => known.inspected = None,
+            Action::Health(health) => {
+                known.health = Some(health.clone());
+                known.inspected = None;
+            }
             Action::Pause => "paused".clone_into(&mut known.state),
             Action::Unpause => "running".clone_into(&mut known.state),
             Action::Rename { old_name } => {
@@ -355,9 +377,9 @@ impl Containers {
                 who,
                 image: image.to_owned(),
                 unexplained: None,
+                image_id: String::new(),
                 started: None,
-                restarts: None,
-                cpu_limit: None,
+                facts: Facts::default(),
                 inspected: None,
                 before: None,
                 told: None,
@@ -437,6 +459,6 @@ impl Container {
 }
 
 /// The twelve characters by which people know a container.
-fn short(engine_id: &str) -> &str {
+pub(super) fn short(engine_id: &str) -> &str {
     engine_id.get(..12).unwrap_or(engine_id)
 }

@@ -1,8 +1,9 @@
 //! One container as the engine lists it.
 
-use bollard::models::ContainerSummary;
+use super::{identity::Who, labels::Asked, wire::Row};
 
-use super::identity::Who;
+/// Longest word for a state; an engine's own have ten letters.
+const LONGEST_STATE: usize = 32;
 
 /// What a list tells about a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -10,38 +11,42 @@ pub(super) struct Listed {
     pub(super) engine_id: String,
     pub(super) who: Who,
     pub(super) image: String,
+    pub(super) image_id: String,
     pub(super) state: String,
     pub(super) health: Option<String>,
     /// Unix seconds.
     pub(super) created: i64,
+    /// The source that its labels ask for.
+    pub(super) asked: Option<Asked>,
 }
 
 impl Listed {
-    /// Reads a summary; one without an id or name is none.
-    pub(super) fn of(summary: &ContainerSummary) -> Option<Self> {
-        let engine_id = summary.id.clone().filter(|id| !id.is_empty())?;
+    /// Reads a row; one without an id or name is none.
+    pub(super) fn of(row: Row) -> Option<Self> {
+        let engine_id = row.id.filter(|id| !id.is_empty())?;
         // names with more slashes are links that others made to it
-        let name = summary
+        let name = row
             .names
             .as_ref()?
             .iter()
             .map(|name| name.trim_start_matches('/'))
             .find(|name| !name.is_empty() && !name.contains('/'))?;
-        let labels = summary.labels.as_ref();
+        let labels = row.labels.unwrap_or_default();
         Some(Self {
-            who: Who::new(name, |key| {
-                labels
-                    .and_then(|labels| labels.get(key))
-                    .map(String::as_str)
-            }),
+            who: Who::new(name, |key| labels.get(key).map(String::as_str)),
             engine_id,
-            image: summary.image.clone().unwrap_or_default(),
-            state: summary
+            image: row.image.unwrap_or_default(),
+            image_id: row.image_id.unwrap_or_default(),
+            state: row
                 .state
-                .map(|state| state.to_string())
-                .unwrap_or_default(),
-            health: summary.status.as_deref().and_then(health_in),
-            created: summary.created.unwrap_or_default(),
+                .unwrap_or_default()
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(LONGEST_STATE)
+                .collect(),
+            health: row.status.as_deref().and_then(health_in),
+            created: row.created.unwrap_or_default(),
+            asked: Asked::of(&labels),
         })
     }
 
@@ -80,16 +85,24 @@ mod tests {
 
     #[test]
     fn a_link_is_not_the_name() {
-        let summary =
+        let row =
             json!({"Id": "a", "Names": ["/app/db", "/db"], "State": "running", "Created": 5});
-        let listed = Listed::of(&serde_json::from_value(summary).unwrap()).unwrap();
+        let listed = Listed::of(serde_json::from_value(row).unwrap()).unwrap();
         assert_eq!((listed.who.name.as_str(), listed.is_alive()), ("db", true));
         for nameless in [
             json!({"Id": "a"}),
             json!({"Id": "a", "Names": []}),
             json!({"Id": "", "Names": ["/x"]}),
         ] {
-            assert_eq!(Listed::of(&serde_json::from_value(nameless).unwrap()), None);
+            assert_eq!(Listed::of(serde_json::from_value(nameless).unwrap()), None);
         }
+    }
+
+    #[test]
+    fn a_state_that_nobody_heard_of_is_told_as_it_is() {
+        let row = json!({"Id": "a", "Names": ["/db"], "State": "hibernating", "Created": "now"});
+        let listed = Listed::of(serde_json::from_value(row).unwrap()).unwrap();
+        assert_eq!((listed.state.as_str(), listed.created), ("hibernating", 0));
+        assert!(!listed.is_alive());
     }
 }

@@ -6,7 +6,7 @@ pub(super) static METRICS: &[MetricDef] = &[
     MetricDef::state(
         "container",
         "state",
-        "created, running, paused, restarting, exited, dead, or removed",
+        "created, running, paused, restarting, exited, dead, or removed; what an engine of another make says besides",
     ),
     MetricDef::state(
         "container",
@@ -88,9 +88,62 @@ pub(super) static METRICS: &[MetricDef] = &[
     MetricDef::state(
         "container",
         "action",
-        "what changed it: start, die, oom, health_status, pause, unpause, rename, renamed, destroy, recreated, or observed and vanished where no event told",
+        "what changed it: start, die, oom, health_status, pause, unpause, rename, renamed, destroy, recreated, observed and vanished where no event told, or label_refused",
     ),
     MetricDef::integer("container", "exit_code", Unit::None, "with what it ended"),
+    MetricDef::flag(
+        "container",
+        "oom_killed",
+        "whether it was ended for want of memory, since it was started last",
+    ),
+    MetricDef::integer(
+        "container",
+        "health_failures_count",
+        Unit::Count,
+        "health checks in a row that failed",
+    ),
+    MetricDef::state(
+        "container",
+        "restart_policy",
+        "when it is started again: no, always, unless-stopped, on-failure, with the most tries behind a colon",
+    ),
+    MetricDef::flag(
+        "container",
+        "image_outdated",
+        "whether its tag means another image by now, which it would get if it were made again",
+    ),
+    MetricDef::state(
+        "container",
+        "label_error",
+        "what is wrong with the source that its labels ask for",
+    ),
+    MetricDef::state(
+        "docker_image",
+        "image_id",
+        "the image that the tag means",
+    ),
+    MetricDef::integer(
+        "docker_image",
+        "size_bytes",
+        Unit::Bytes,
+        "its size, layers that others share included",
+    ),
+    MetricDef::integer(
+        "docker_image",
+        "containers_count",
+        Unit::Count,
+        "containers that were made of it",
+    ),
+    MetricDef::state(
+        "docker_image",
+        "action",
+        "what became of the tag: added, updated, or removed",
+    ),
+    MetricDef::state(
+        "docker_image",
+        "old_image_id",
+        "the image that the tag meant before",
+    ),
     MetricDef::state("container", "old_name", "its name before a rename"),
     MetricDef::state("container", "new_name", "its name after a rename"),
     MetricDef::state(

@@ -2,7 +2,10 @@
 
 use std::collections::HashMap;
 
-use bollard::{models::EventMessage, query_parameters::EventsOptions};
+use bollard::{
+    models::{EventMessage, EventMessageTypeEnum},
+    query_parameters::EventsOptions,
+};
 use schemas::Timestamp;
 
 use super::identity::Who;
@@ -55,6 +58,13 @@ const LONGEST: usize = 512;
 impl Notice {
     /// Reads a message; `None` for what is of no interest, such as the probes of a health check.
     pub(super) fn of(message: EventMessage) -> Option<Self> {
+        if message
+            .typ
+            .is_some_and(|typ| typ != EventMessageTypeEnum::CONTAINER)
+        {
+            return None;
+        }
+        let nanos = nanos_of(&message);
         let actor = message.actor?;
         let engine_id = actor
             .id
@@ -87,10 +97,7 @@ impl Notice {
             "destroy" => Action::Destroy,
             _ => return None,
         };
-        let nanos = message
-            .time_nano
-            .or_else(|| message.time.and_then(|s| s.checked_mul(1_000_000_000)))
-            .filter(|nanos| *nanos > 0)?;
+        let nanos = nanos?;
         let at = Timestamp::from_millis(nanos / 1_000_000);
         Some(Self {
             who: Who::new(attribute("name").unwrap_or_default(), attribute),
@@ -103,11 +110,24 @@ impl Notice {
     }
 }
 
+/// Whether an event says that an image came, went, or got another tag.
+pub(super) fn is_about_images(message: &EventMessage) -> bool {
+    message.typ == Some(EventMessageTypeEnum::IMAGE)
+}
+
+/// When it happened by the engine's clock, in Unix nanoseconds.
+pub(super) fn nanos_of(message: &EventMessage) -> Option<i64> {
+    message
+        .time_nano
+        .or_else(|| message.time?.checked_mul(1_000_000_000))
+        .filter(|nanos| *nanos > 0)
+}
+
 /// Asks for what is of interest only: the probes of health checks would flood a small machine.
 pub(super) fn wanted(since_nanos: i64) -> EventsOptions {
     let list = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
     let filters = HashMap::from([
-        ("type".to_owned(), list(&["container"])),
+        ("type".to_owned(), list(&["container", "image"])),
         (
             "event".to_owned(),
             list(&[
@@ -120,6 +140,12 @@ pub(super) fn wanted(since_nanos: i64) -> EventsOptions {
                 "unpause",
                 "rename",
                 "destroy",
+                "delete",
+                "import",
+                "load",
+                "pull",
+                "tag",
+                "untag",
             ]),
         ),
     ]);

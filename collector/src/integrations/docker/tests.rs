@@ -1,6 +1,12 @@
+mod between;
+mod discovery;
+mod facts;
 mod fake;
+mod images;
 mod real;
 mod recorded;
+mod secured;
+mod streams;
 
 use fake::{Answer, Fake, container, stats};
 use schemas::{EventType, FieldValue};
@@ -13,9 +19,7 @@ const NANO: i64 = 1_000_000_000;
 const START: i64 = 1_795_392_185 * NANO;
 
 fn open(url: &str) -> Docker {
-    let params = Params {
-        url: url.to_owned(),
-    };
+    let params = Params::at(url.to_owned());
     let mut docker = Docker::open(params, &testing::context("here.docker")).unwrap();
     // events of the tests are older than the tests
     docker.since_nanos = START;
@@ -166,7 +170,7 @@ async fn a_running_container_tells_what_it_uses_by_get_requests_of_the_agreed_ve
 }
 
 #[tokio::test]
-async fn a_stopped_container_tells_its_state_and_nothing_else() {
+async fn a_stopped_container_tells_how_it_ended_and_nothing_else() {
     let fake = Fake::start();
     fake.set(|state| {
         let mut stopped = container("b", "db", "pg:1", "exited", 5);
@@ -176,12 +180,21 @@ async fn a_stopped_container_tells_its_state_and_nothing_else() {
     let mut docker = open(&fake.url());
     let first = poll(&mut docker).await;
     let db = of(&first, "db");
-    assert_eq!(db.fields.len(), 1);
     assert_eq!(text(db, "state"), "exited");
+    for (field, value) in [
+        ("exit_code", FieldValue::I64(137)),
+        ("oom_killed", FieldValue::Bool(true)),
+        ("restarts_total", FieldValue::I64(4)),
+    ] {
+        assert_eq!(db.fields.get(field), Some(&value), "{field}");
+    }
+    assert_eq!(db.fields.len(), 5, "{:?}", db.fields);
+    let asked = fake.requests().len();
     assert!(
         poll(&mut docker).await.is_empty(),
         "not again until it changes"
     );
+    assert_eq!(fake.requests().len(), asked + 1, "only the list");
     assert!(!fake.requests().iter().any(|line| line.contains("/stats")));
 }
 

@@ -4,7 +4,7 @@
 //! taken from a budget that its user fills up: before each poll, and after each event.
 
 use std::{
-    future::Future,
+    future::{Future, poll_fn},
     io,
     pin::Pin,
     sync::{
@@ -15,8 +15,12 @@ use std::{
     time::Duration,
 };
 
-use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker as Client, errors::Error};
-use hyper::{Uri, rt::Executor};
+use bollard::{API_DEFAULT_VERSION, BollardRequest, Docker as Client, body_full, errors::Error};
+use hyper::{
+    Request, Response, Uri,
+    body::{Body, Bytes, Incoming},
+    rt::Executor,
+};
 use hyper_util::{
     client::legacy::{
         Client as HttpClient,
@@ -24,17 +28,22 @@ use hyper_util::{
     },
     rt::TokioIo,
 };
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 use supervision::Supervisor;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_rustls::TlsConnector;
 use tower::Service;
 
 use super::address::Address;
-use crate::{FailureClass, PollError};
+use crate::{FailureClass, PollError, service};
 
 /// Until an answer begins.
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Kept between polls, so that a poll of many containers does not connect anew for each.
 const IDLE_CONNECTIONS: usize = 8;
+/// Longest refusal that is read.
+const REFUSAL_BYTES: usize = 16 * 1024;
 const TOO_LONG: &str = "the engine sends more than a poll or an event may take";
 
 /// What a stream to an engine can do.
@@ -61,23 +70,36 @@ impl Budget {
     }
 }
 
+/// Sends one request; the type of its body has no name outside of `bollard`.
+type Sender = Arc<
+    dyn Fn(
+            BollardRequest,
+        ) -> Pin<Box<dyn Future<Output = Result<Response<Incoming>, Error>> + Send>>
+        + Send
+        + Sync,
+>;
+
 /// A client of one engine, with its budget.
 pub(super) struct Engine {
     pub(super) client: Client,
     pub(super) budget: Budget,
     version: Arc<OnceLock<String>>,
+    base: String,
+    send: Sender,
 }
 
 impl Engine {
     /// Does not connect yet.
     pub(super) fn new(
         address: &Address,
+        tls: Option<&TlsConnector>,
         supervisor: &Supervisor,
         task: &str,
     ) -> Result<Self, Error> {
         let budget = Budget::default();
         let connector = Connector {
             address: address.clone(),
+            tls: tls.cloned(),
             budget: budget.clone(),
         };
         let http = HttpClient::builder(Connections(supervisor.clone(), Arc::from(task)))
@@ -86,15 +108,20 @@ impl Engine {
             .build(connector);
         let version: Arc<OnceLock<String>> = Arc::default();
         let agreed = Arc::clone(&version);
-        let transport = move |request: BollardRequest| {
+        let send: Sender = Arc::new(move |request: BollardRequest| {
             crate::cost::request();
             let http = http.clone();
             let request = at_version(request, agreed.get());
-            async move { Ok(http.request(request?).await?) }
+            Box::pin(async move { Ok(http.request(request?).await?) })
+        });
+        let base = format!("http://{}", address.authority());
+        let transport = {
+            let send = Arc::clone(&send);
+            move |request: BollardRequest| send(request)
         };
         let client = Client::connect_with_custom_transport(
             transport,
-            Some(format!("http://{}", address.authority())),
+            Some(base.clone()),
             PATIENCE.as_secs(),
             API_DEFAULT_VERSION,
         )?;
@@ -102,12 +129,79 @@ impl Engine {
             client,
             budget,
             version,
+            base,
+            send,
+        })
+    }
+
+    /// Asks for what `bollard` would not read whole if one value in it were new to it.
+    pub(super) async fn get<T: DeserializeOwned>(&self, path: &str) -> Result<T, Error> {
+        let body = tokio::time::timeout(PATIENCE, self.fetch(path))
+            .await
+            .map_err(|_| Error::RequestTimeoutError)??;
+        serde_json::from_slice(&body).map_err(|e| not_read(&e))
+    }
+
+    /// Asks for a list. Rows that cannot be read are left out, unless that is all of them.
+    pub(super) async fn list<T: DeserializeOwned>(&self, path: &str) -> Result<Vec<T>, Error> {
+        let raw: Vec<Box<RawValue>> = self.get(path).await?;
+        let mut wrong = None;
+        let rows: Vec<_> = raw
+            .iter()
+            .filter_map(|row| {
+                serde_json::from_str(row.get())
+                    .map_err(|e| wrong = Some(e))
+                    .ok()
+            })
+            .collect();
+        match wrong {
+            Some(e) if rows.is_empty() => Err(not_read(&e)),
+            _ => Ok(rows),
+        }
+    }
+
+    async fn fetch(&self, path: &str) -> Result<Vec<u8>, Error> {
+        let request = Request::get(format!("{}{path}", self.base)).body(body_full(Bytes::new()))?;
+        let answer = (self.send)(request).await?;
+        let status = answer.status();
+        if status.is_success() {
+            return whole(answer.into_body(), usize::MAX).await;
+        }
+        let body = whole(answer.into_body(), REFUSAL_BYTES).await?;
+        let text = String::from_utf8_lossy(&body).into_owned();
+        let said = serde_json::from_str::<serde_json::Value>(&text)
+            .ok()
+            .and_then(|json| Some(json.get("message")?.as_str()?.to_owned()));
+        Err(Error::DockerResponseServerError {
+            status_code: status.as_u16(),
+            message: said.unwrap_or(text),
         })
     }
 
     /// Asks for this version of the API from now on; only the first call counts.
     pub(super) fn agree_on(&self, version: &str) {
         self.version.get_or_init(|| version.to_owned());
+    }
+}
+
+/// A body up to a length; beyond it stands nothing that is of interest.
+async fn whole(mut body: Incoming, most: usize) -> Result<Vec<u8>, Error> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+        if let Ok(data) = frame?.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+        if bytes.len() >= most {
+            break;
+        }
+    }
+    Ok(bytes)
+}
+
+fn not_read(error: &serde_json::Error) -> Error {
+    Error::JsonDataError {
+        message: error.to_string(),
+        column: error.column(),
     }
 }
 
@@ -160,6 +254,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Connections {
 #[derive(Clone)]
 struct Connector {
     address: Address,
+    tls: Option<TlsConnector>,
     budget: Budget,
 }
 
@@ -176,7 +271,7 @@ impl Service<Uri> for Connector {
         let connector = self.clone();
         Box::pin(async move {
             Ok(TokioIo::new(Metered {
-                io: connector.address.connect().await?,
+                io: connector.address.connect(connector.tls.as_ref()).await?,
                 budget: connector.budget,
             }))
         })
@@ -228,8 +323,11 @@ impl AsyncWrite for Metered {
 
 /// What a failed call means and what to do about it.
 pub(super) fn explain(error: &Error, address: &Address) -> PollError {
-    use FailureClass::{BadAnswer, NoPermission, Other, RateLimited, Timeout, Unreachable};
+    use FailureClass::{BadAnswer, NoPermission, Other, RateLimited, Timeout, Tls, Unreachable};
     if let Some(io) = cause::<io::Error>(error) {
+        if let Some(tls) = http_client::Error::in_connection(&address.to_string(), io) {
+            return service::failed(&tls);
+        }
         return match io.kind() {
             io::ErrorKind::FileTooLarge => PollError::new(
                 BadAnswer,
@@ -271,6 +369,13 @@ pub(super) fn explain(error: &Error, address: &Address) -> PollError {
         } => {
             let said = schemas::name::excerpt(message.trim());
             match status_code {
+                // what Go's server says to whoever speaks plainly to it
+                400 if !address.is_tls() && message.contains("HTTPS server") => PollError::new(
+                    Tls,
+                    format!(
+                        "{address} speaks TLS: write https:// and set tls = {{ ca = …, cert = …, key = … }}"
+                    ),
+                ),
                 401 | 403 => PollError::new(
                     NoPermission,
                     format!(

@@ -29,6 +29,9 @@ pub(super) enum Answer {
 pub(super) struct State {
     pub(super) containers: Vec<Value>,
     pub(super) stats: HashMap<String, Value>,
+    pub(super) images: Vec<Value>,
+    /// What a container answers by itself.
+    pub(super) inspected: HashMap<String, Value>,
     /// What a path that ends so answers instead.
     pub(super) instead: HashMap<&'static str, Answer>,
     pub(super) requests: Vec<String>,
@@ -105,6 +108,12 @@ impl Fake {
         let line = event(nanos, id, action, &attributes);
         self.set(|state| state.history.push((nanos, line.clone())));
         self.tell_raw(&line).await;
+    }
+
+    /// Tells that a tag means another image.
+    pub(super) async fn tell_image(&self, nanos: i64, tag: &str) {
+        let event = json!({"Type": "image", "Action": "tag", "timeNano": nanos, "Actor": {"ID": tag, "Attributes": {}}});
+        self.tell_raw(&format!("{event}\n")).await;
     }
 
     pub(super) async fn tell_raw(&self, line: &str) {
@@ -243,6 +252,9 @@ fn usual(path: &str, state: &State) -> Answer {
     if path.ends_with("/containers/json") {
         return Answer::Json(Value::Array(state.containers.clone()));
     }
+    if path.ends_with("/images/json") {
+        return Answer::Json(Value::Array(state.images.clone()));
+    }
     if path.ends_with("/events") {
         return Answer::Json(Value::Null);
     }
@@ -253,10 +265,12 @@ fn usual(path: &str, state: &State) -> Answer {
         );
     }
     if path.ends_with("/json") {
-        return Answer::Json(
-            json!({"Id": last_but_one, "RestartCount": 4, "State": {"StartedAt": "2026-11-23T00:02:19Z"},
-            "HostConfig": {"NanoCpus": 500_000_000}}),
-        );
+        let inspected = state.inspected.get(last_but_one).cloned();
+        return Answer::Json(inspected.unwrap_or_else(|| {
+            json!({"Id": last_but_one, "RestartCount": 4,
+            "State": {"StartedAt": "2026-11-23T00:02:19Z", "ExitCode": 137, "OOMKilled": true},
+            "HostConfig": {"NanoCpus": 500_000_000, "RestartPolicy": {"Name": "always"}}})
+        }));
     }
     Answer::Status(404, r#"{"message":"page not found"}"#)
 }

@@ -1,5 +1,7 @@
 //! Against a real Docker Engine, where one is given.
 
+mod secured;
+
 use std::process::Command;
 
 use super::*;
@@ -14,7 +16,7 @@ struct Cli {
 impl Cli {
     fn given() -> Option<Self> {
         Some(Self {
-            url: testing::variable("HOMELOG_TEST_DOCKER")?,
+            url: testing::variable("DOCKER_HOST")?,
             made: Vec::new(),
         })
     }
@@ -59,14 +61,14 @@ fn unique(name: &str) -> String {
     format!("hl-{name}-{}", std::process::id())
 }
 
+/// What is told of one container: other tests make theirs on the same engine.
+fn of_one(mut told: Vec<Observation>, name: &str) -> Vec<Observation> {
+    told.retain(|event| event.entity.id.as_str() == name);
+    told
+}
+
 fn open_now(url: &str) -> Docker {
-    Docker::open(
-        Params {
-            url: url.to_owned(),
-        },
-        &testing::context("here.docker"),
-    )
-    .unwrap()
+    Docker::open(Params::at(url.to_owned()), &testing::context("here.docker")).unwrap()
 }
 
 #[tokio::test]
@@ -122,12 +124,12 @@ async fn life_and_death_are_told_as_they_happen() {
     );
     let (_, poll_now) = listen(&mut docker).await;
     assert!(poll_now, "a start is told at once");
-    let told = poll(&mut docker).await;
+    let told = of_one(poll(&mut docker).await, &name);
     assert_eq!(changes(&told), [(name.as_str(), "start", "running")]);
     let listening = async |docker: &mut Docker, wanted: &str| {
         let mut all = Vec::new();
         for _ in 0..40 {
-            all.extend(listen(docker).await.0);
+            all.extend(of_one(listen(docker).await.0, &name));
             if all.iter().any(|event| text(event, "action") == wanted) {
                 return all;
             }
@@ -150,7 +152,7 @@ async fn life_and_death_are_told_as_they_happen() {
     listening(&mut docker, "destroy").await;
     let second = cli.run(&name, IMAGES[1], &[], "sleep 1000");
     listen(&mut docker).await;
-    let told = poll(&mut docker).await;
+    let told = of_one(poll(&mut docker).await, &name);
     let recreated = told
         .iter()
         .find(|event| text(event, "action") == "recreated")
@@ -179,9 +181,9 @@ async fn running_out_of_memory_is_told() {
     let mut told = Vec::new();
     for _ in 0..40 {
         let (heard, poll_now) = listen(&mut docker).await;
-        told.extend(heard);
+        told.extend(of_one(heard, &name));
         if poll_now {
-            told.extend(poll(&mut docker).await);
+            told.extend(of_one(poll(&mut docker).await, &name));
         }
         if told.iter().any(|event| text(event, "action") == "die") {
             break;

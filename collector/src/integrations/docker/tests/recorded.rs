@@ -1,5 +1,7 @@
 //! Against answers recorded from real engines, where they are at hand.
 
+mod every;
+
 use std::path::Path;
 
 use bollard::models::EventMessage;
