@@ -115,7 +115,7 @@ fn every_panel_has_the_data_source_that_is_provisioned_and_a_query() {
             }
         }
     }
-    assert_eq!(seen.len(), 5);
+    assert_eq!(seen.len(), 7);
 }
 
 #[test]
@@ -171,8 +171,10 @@ fn points(known: &Catalogue) -> String {
 fn as_sent(query: &str) -> String {
     query
         .replace("/^$source$/", "/^(lab)$/")
+        .replace("/^$qnap$/", "/^(lab)$/")
         .replace("/^$container$/", "/^(thing)$/")
         .replace("/^$guest$/", "/^(thing)$/")
+        .replace("/^$entity$/", "/^(thing)$/")
         .replace("$timeFilter", "time >= now() - 1h AND time <= now()")
         .replace("$__interval", "30s")
 }
