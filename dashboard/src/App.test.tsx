@@ -185,7 +185,7 @@ describe('the sources', () => {
     expect(within(row).getByTestId('failure-class').textContent).toBe('No connection')
     expect(within(row).getByTestId('failure-reason').textContent).toBe('the socket is gone')
     expect(row.textContent).toContain('for 1\u202fmin')
-    expect(row.textContent).toContain('0.8\u202f% of the time')
+    expect(row.textContent).toContain('busy 0.8\u202f% of at most 50.0\u202f%')
     expect(within(row).getByRole('link').getAttribute('href')).toBe(`/entity/${encodeURIComponent('atlas.docker/source/atlas.docker')}`)
     expect(screen.getByText('1 down')).toBeDefined()
   })

@@ -1,19 +1,20 @@
 import { describe, expect, it } from 'vitest'
 import type { SourceInfo } from '../api/generated/SourceInfo'
-import { compareSources, countStates, pollShare, sourceMatches, stateAge } from './source'
+import { busyText, compareSources, countStates, sourceMatches, stateAge, stretchText } from './source'
 
 function source(name: string, state: SourceInfo['state'], part: Partial<SourceInfo> = {}): SourceInfo {
   return {
-    name, display_name: null, state, kind: 'docker', agent: null, reason: null, class: null, since: null, last_event: null, interval_seconds: null,
-    configured_interval_seconds: null, busy_ratio: null, budget_ratio: null, poll_seconds: null, skew_seconds: null, entities: 0, ...part,
+    name, state, kind: 'docker', agent: null, reason: null, class: null, since: null, last_event: null, interval_seconds: null,
+    poll_seconds: null, skew_seconds: null, entities: 0, display_name: null, configured_interval_seconds: null, busy_ratio: null,
+    budget_ratio: null, ...part,
   }
 }
 
 describe('sources', () => {
   it('stand in the order in which they need somebody, then by name as people count', () => {
-    const sources = [source('nas10', 'up'), source('nas2', 'up'), source('shed', 'pushed'), source('late', 'stale'), source('dns', 'down')]
-    expect(sources.toSorted(compareSources).map(({ name }) => name)).toEqual(['dns', 'late', 'nas2', 'nas10', 'shed'])
-    expect(countStates(sources)).toBe('1 down, 1 stale, 2 up, 1 pushed')
+    const sources = [source('nas10', 'up'), source('nas2', 'up'), source('shed', 'pushed'), source('old', 'removed'), source('z', 'up', { display_name: 'attic' }), source('late', 'stale'), source('dns', 'down')]
+    expect(sources.toSorted(compareSources).map(({ name }) => name)).toEqual(['dns', 'late', 'z', 'nas2', 'nas10', 'shed', 'old'])
+    expect(countStates(sources)).toBe('1 down, 1 stale, 3 up, 1 pushed, 1 removed')
     expect(countStates([])).toBe('')
   })
 
@@ -29,8 +30,16 @@ describe('sources', () => {
     expect(stateAge(source('a', 'down'), 100_000)).toBeUndefined()
   })
 
-  it('tell what share of the time they are asked only where that was measured', () => {
-    expect(pollShare(source('a', 'up', { busy_ratio: 0.02 }))).toBe('2.0\u202f%')
-    expect(pollShare(source('a', 'up', { poll_seconds: 0.3, interval_seconds: 15 }))).toBeUndefined()
+  it('tell what watching them costs only where it is known', () => {
+    expect(busyText(source('a', 'up', { busy_ratio: 0.02, budget_ratio: 0.5 }))).toBe('busy 2.0\u202f% of at most 50.0\u202f%')
+    expect(busyText(source('a', 'up', { busy_ratio: 0.02 }))).toBe('busy 2.0\u202f%')
+    expect(busyText(source('a', 'up'))).toBeUndefined()
+  })
+
+  it('tell that they are asked less often than configured', () => {
+    const slow = source('a', 'up', { interval_seconds: 30, configured_interval_seconds: 15 })
+    expect(stretchText(slow)).toBe('instead of 15\u202fs: it answers slowly')
+    expect(stretchText({ ...slow, configured_interval_seconds: 30 })).toBeUndefined()
+    expect(stretchText({ ...slow, configured_interval_seconds: null })).toBeUndefined()
   })
 })

@@ -7,8 +7,13 @@ const ORDER: readonly SourceState[] = ['down', 'stale', 'up', 'pushed', 'removed
 
 const byName = new Intl.Collator('en', { numeric: true, sensitivity: 'base' })
 
+/** What a person calls it. */
+export function sourceName({ name, display_name: shown }: SourceInfo): string {
+  return shown ?? name
+}
+
 export function compareSources(a: SourceInfo, b: SourceInfo): number {
-  return ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || byName.compare(a.name, b.name)
+  return ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || byName.compare(sourceName(a), sourceName(b))
 }
 
 /** `2 down, 1 stale, 9 up`. */
@@ -19,8 +24,9 @@ export function countStates(sources: readonly SourceInfo[]): string {
     .join(', ')
 }
 
-/** Whether name, kind, agent, state or class has the words that are searched for, in any order. */
-export function sourceMatches({ name, display_name: shown, kind, agent, state, class: failure }: SourceInfo, search: string): boolean {
+/** Whether a name, kind, agent, state or class has the words that are searched for, in any order. */
+export function sourceMatches(source: SourceInfo, search: string): boolean {
+  const { name, display_name: shown, kind, agent, state, class: failure } = source
   const text = [name, shown, kind, agent, state, failure].join(' ').toLowerCase()
   return search.toLowerCase().split(/\s+/).every((word) => text.includes(word))
 }
@@ -30,7 +36,15 @@ export function stateAge({ since }: SourceInfo, now: number): string | undefined
   return since === null ? undefined : `for ${formatDuration(Math.max(0, now - since) / 1000)}`
 }
 
-/** Share of the time in which it is being asked, as the collector measured it. */
-export function pollShare({ busy_ratio: busy }: SourceInfo): string | undefined {
-  return busy === null ? undefined : formatNumber(busy, 'ratio')
+/** `instead of 15 s: it answers slowly`, where it is asked less often than configured. */
+export function stretchText({ interval_seconds: interval, configured_interval_seconds: configured }: SourceInfo): string | undefined {
+  if (interval === null || configured === null || configured >= interval) return undefined
+  return `instead of ${formatDuration(configured)}: it answers slowly`
+}
+
+/** `busy 0.8 % of at most 50 %`: the share of the time in which it is being asked. */
+export function busyText({ busy_ratio: busy, budget_ratio: budget }: SourceInfo): string | undefined {
+  if (busy === null) return undefined
+  const share = `busy ${formatNumber(busy, 'ratio')}`
+  return budget === null ? share : `${share} of at most ${formatNumber(budget, 'ratio')}`
 }

@@ -130,6 +130,22 @@ async fn a_view_has_what_its_kinds_of_sources_see_and_how_each_does() {
 }
 
 #[tokio::test]
+async fn what_is_of_a_removed_source_is_told_to_who_names_it() {
+    let lab = lab_with_nas().await;
+    let gone = json!({"up": false, "state": "removed"});
+    let answer = lab
+        .push(&[reading("nas2", "qnap", "source", "nas2", &gone)])
+        .await;
+    lab.ingested(&answer.position).await;
+    let nas: NasStorage = lab.json("/api/nas/storage").await;
+    assert_eq!(ids(&nas.volumes), ["volume_1"]);
+    assert_eq!(nas.sources.len(), 1);
+    let nas: NasStorage = lab.json("/api/nas/storage?source=nas2").await;
+    assert_eq!(ids(&nas.volumes), ["1"]);
+    assert_eq!(nas.volumes[0].source_state, SourceState::Removed);
+}
+
+#[tokio::test]
 async fn a_view_of_then_is_as_it_was() {
     let lab = Lab::start().await;
     let now = Timestamp::now().as_millis();

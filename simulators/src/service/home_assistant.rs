@@ -223,12 +223,14 @@ impl Service for HomeAssistant {
         socket::talk(self, socket, stop).boxed()
     }
 
+
+    /// Its tokens do not end.
     fn knows(&self, fault: FaultKind) -> bool {
-        fault != FaultKind::RateLimit
+        !matches!(fault, FaultKind::RateLimit | FaultKind::ExpiredSession)
     }
 
     fn expire(&self, _call: &Call) -> Option<Reply> {
-        Some(unauthorized())
+        None
     }
 
     fn blocked(&self, _call: &Call) -> Reply {

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::Service;
 use crate::{
     call::Call,
+    fault::FaultKind,
     reply::Reply,
     world::{World, chance, shop},
 };
@@ -80,8 +81,13 @@ impl Service for HttpJson {
         shop::read(&self.world, now).is_some()
     }
 
+    /// Its tokens do not end.
+    fn knows(&self, fault: FaultKind) -> bool {
+        fault != FaultKind::ExpiredSession
+    }
+
     fn expire(&self, _call: &Call) -> Option<Reply> {
-        Some(unauthorized())
+        None
     }
 
     fn blocked(&self, _call: &Call) -> Reply {

@@ -346,7 +346,8 @@ impl Service for Synology {
     fn blocked(&self, call: &Call) -> Reply {
         self.sessions.expire();
         let code = match call.param("api").map(unquoted) {
-            Some("SYNO.API.Auth" | "SYNO.API.Info") => 407,
+            Some("SYNO.API.Info") => return self.answer(call, Timestamp::now()),
+            Some("SYNO.API.Auth") => 407,
             _ => 119,
         };
         Reply::page(

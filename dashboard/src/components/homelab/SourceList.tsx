@@ -1,5 +1,6 @@
 import type { SourceInfo } from '../../api/generated/SourceInfo'
-import { formatAgo, formatDuration, formatNumber } from '../../lib/format'
+import { formatAgo, formatDuration } from '../../lib/format'
+import { stretchText } from '../../lib/source'
 import { SOURCE_TONES } from '../../lib/tone'
 import { Dot } from '../Dot'
 import styles from './SourceList.module.css'
@@ -19,20 +20,13 @@ function sinceText({ since, last_event: last, state }: SourceInfo, now: number, 
   return since === null ? state : `${state} since ${formatDuration(Math.max(0, now - since) / 1000)}`
 }
 
-function intervalText({ interval_seconds: interval, configured_interval_seconds: configured }: SourceInfo): string | undefined {
-  if (interval === null) return undefined
-  const every = `every ${formatDuration(interval)}`
-  return configured !== null && configured < interval ? `${every} instead of ${formatDuration(configured)}: it answers slowly` : every
-}
-
-function busyText({ busy_ratio: busy, budget_ratio: budget }: SourceInfo): string | undefined {
-  if (busy === null) return undefined
-  return budget === null ? `busy ${formatNumber(busy, 'ratio')}` : `busy ${formatNumber(busy, 'ratio')} of at most ${formatNumber(budget, 'ratio')}`
-}
-
 function costText(source: SourceInfo): string {
-  const { poll_seconds: poll } = source
-  const parts = [intervalText(source), poll === null ? undefined : `takes ${formatDuration(poll)}`, busyText(source)]
+  const { interval_seconds: interval, poll_seconds: poll } = source
+  const parts = [
+    interval === null ? undefined : `every ${formatDuration(interval)}`,
+    stretchText(source),
+    poll === null ? undefined : `takes ${formatDuration(poll)}`,
+  ]
   return parts.filter(Boolean).join(', ')
 }
 
@@ -57,7 +51,7 @@ export function SourceList({ sources, now, seen, selected, onSelect }: Props) {
               <small>{source.kind}</small>
             </span>
             <span className={styles.state}>{sinceText(source, now, seen.get(source.name))}</span>
-            {source.reason !== null && source.state !== 'up' && <span className={styles.reason}>{source.class === null ? '' : `${source.class.replaceAll('_', ' ')}: `}{source.reason}</span>}
+            {source.reason !== null && source.state !== 'up' && <span className={styles.reason}>{source.reason}</span>}
             <span className={styles.cost}>{costText(source)}</span>
           </button>
         </li>

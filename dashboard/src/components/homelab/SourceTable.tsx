@@ -4,7 +4,7 @@ import { sourceEntityKey } from '../../lib/entity'
 import { failureOf } from '../../lib/failure'
 import { formatAgo, formatDuration, NO_VALUE } from '../../lib/format'
 import { entityLink } from '../../lib/links'
-import { compareSources, pollShare, stateAge } from '../../lib/source'
+import { busyText, compareSources, sourceName, stateAge, stretchText } from '../../lib/source'
 import { SOURCE_TONES } from '../../lib/tone'
 import { Dot } from '../Dot'
 import styles from './SourceTable.module.css'
@@ -27,7 +27,7 @@ export function SourceTable({ sources, now }: Props) {
             <th scope="col" className={styles.number} title="Time between polls; longer than configured while the service is slow or does not answer">
               Asked every
             </th>
-            <th scope="col" className={styles.number} title="How long a poll takes, and the share of the time in which the service is being asked">
+            <th scope="col" className={styles.number} title="How long a poll takes, in which share of the time the service is being asked, and in which it may be before it is asked less often">
               A poll takes
             </th>
             <th scope="col" className={styles.number}>Entities</th>
@@ -46,9 +46,10 @@ function seconds(value: number | null): string {
 }
 
 function Rows({ source, now }: { readonly source: SourceInfo; readonly now: number }) {
-  const { name, display_name: shown, kind, agent, state, reason, class: failure, last_event: seen } = source
+  const { name, kind, agent, state, reason, class: failure, last_event: seen } = source
   const age = stateAge(source, now)
-  const share = pollShare(source)
+  const stretch = stretchText(source)
+  const busy = busyText(source)
   const skew = source.skew_seconds === null || Math.abs(source.skew_seconds) < 1 ? undefined : source.skew_seconds
   const hasProblem = (state === 'down' || state === 'stale') && (reason !== null || failure !== null)
   return (
@@ -56,9 +57,9 @@ function Rows({ source, now }: { readonly source: SourceInfo; readonly now: numb
       <tr>
         <th scope="row" className={styles.name}>
           {state === 'pushed' ? (
-            <Link to="/" search={{ source: name }} title={name}>{shown ?? name}</Link>
+            <Link to="/" search={{ source: name }} title={name}>{sourceName(source)}</Link>
           ) : (
-            <Link {...entityLink(sourceEntityKey(name))} title={name}>{shown ?? name}</Link>
+            <Link {...entityLink(sourceEntityKey(name))} title={name}>{sourceName(source)}</Link>
           )}
           <span className={styles.about}>{agent === null ? kind : `${kind}, by ${agent}`}</span>
         </th>
@@ -71,15 +72,18 @@ function Rows({ source, now }: { readonly source: SourceInfo; readonly now: numb
         <td className={styles.number} data-label="Last seen">
           {seen === null ? NO_VALUE : formatAgo(now - seen)}
           {skew !== undefined && (
-            <small className={styles.skew} title="Its times are corrected; better set its clock">
+            <small className={styles.odd} title="Its times are corrected; better set its clock">
               clock {formatDuration(Math.abs(skew))} {skew > 0 ? 'ahead' : 'behind'}
             </small>
           )}
         </td>
-        <td className={styles.number} data-label="Asked every">{seconds(source.interval_seconds)}</td>
+        <td className={styles.number} data-label="Asked every">
+          {seconds(source.interval_seconds)}
+          {stretch !== undefined && <small className={styles.odd}>{stretch}</small>}
+        </td>
         <td className={styles.number} data-label="A poll takes">
           {seconds(source.poll_seconds)}
-          {share !== undefined && <small>{share} of the time</small>}
+          {busy !== undefined && <small>{busy}</small>}
         </td>
         <td className={styles.number} data-label="Entities">{source.entities}</td>
       </tr>
