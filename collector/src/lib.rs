@@ -56,20 +56,18 @@ pub fn catalog() -> impl Iterator<Item = &'static MetricDef> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashSet;
+    use std::collections::HashMap;
 
     use super::*;
 
     #[test]
-    fn each_metric_is_declared_once_and_says_what_it_means() {
-        let mut seen = HashSet::new();
+    fn each_metric_means_one_thing_and_says_what() {
+        let mut seen = HashMap::new();
         for def in catalog() {
-            assert!(
-                seen.insert((def.entity_type, def.field)),
-                "{}.{} is declared twice",
-                def.entity_type,
-                def.field
-            );
+            // kinds that tell the same of the same kind of thing say the same of it
+            let what = (def.unit, def.kind, def.value);
+            let before = *seen.entry((def.entity_type, def.field)).or_insert(what);
+            assert_eq!(before, what, "{}.{}", def.entity_type, def.field);
             assert!(def.help.len() > 5, "{}.{}", def.entity_type, def.field);
             assert!(!def.help.ends_with('.'), "{}", def.help);
         }

@@ -121,7 +121,7 @@ fn one_new_file_and_one_line() {
         "integrations::tests::every_example_is_read_by_its_integration ... ok",
         "integrations::thermometer::tests::a_reading_becomes_a_sample ... ok",
         "integrations::thermometer::tests::what_is_no_number_is_a_bad_answer ... ok",
-        "each_metric_is_declared_once_and_says_what_it_means ... ok",
+        "each_metric_means_one_thing_and_says_what ... ok",
     ] {
         assert!(told.contains(passed), "`{passed}` is not in:\n{told}");
     }

@@ -181,10 +181,13 @@ async fn each_fault_is_told_the_others_go_on_and_it_recovers() -> Result<()> {
         for service in services {
             service.mend().await?;
         }
-        // whose password was refused waits for a person, who changes the config
+        // whose password was refused, or who was blocked, waits for a person, who mends that and changes the config
         let refused: BTreeSet<String> = told
             .iter()
-            .filter(|(_, said)| said.class == "bad_credentials")
+            .filter(|(name, said)| {
+                let fault = broken.get(*name).copied();
+                said.class == "bad_credentials" || (!said.up && fault == Some("blocked_account"))
+            })
             .map(|(name, _)| name.clone())
             .collect();
         if !refused.is_empty() {

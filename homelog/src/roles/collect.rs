@@ -21,7 +21,7 @@ use tracing::info;
 use super::{
     collecting::{self, Host},
     fits, monitor,
-    reloading::Reloading,
+    reloading::{self, Reloading},
     run::{self, Grace, Open},
     shipping::Shipping,
 };
@@ -94,6 +94,7 @@ struct Boot {
 }
 
 pub(crate) fn run(args: &CollectArgs, env: &Env) -> Result<(), Failure> {
+    let stamp = args.config.as_deref().and_then(reloading::stamp);
     let mut config = place::load(args.config.as_deref(), env)?;
     let at_start = config.clone();
     let given = match &args.hub {
@@ -121,6 +122,7 @@ pub(crate) fn run(args: &CollectArgs, env: &Env) -> Result<(), Failure> {
     let sources = Sources::default();
     let reloading = args.config.clone().map(|path| Reloading {
         path,
+        stamp,
         env: env.clone(),
         at_start,
         host: host.clone(),

@@ -2,6 +2,8 @@
 //! Sources follow it at once; for the rest a restart is needed, which is told.
 
 use std::{
+    fs::Metadata,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -30,6 +32,8 @@ pub(super) struct Reloading {
     pub(super) path: PathBuf,
     /// The environment that is laid over it.
     pub(super) env: Env,
+    /// The state of its file just before it was read.
+    pub(super) stamp: Stamp,
     /// What it said at the start.
     pub(super) at_start: Config,
     /// This machine.
@@ -39,7 +43,7 @@ pub(super) struct Reloading {
 }
 
 /// What tells one state of a file from another: inode, size, and time of its last change.
-type Stamp = Option<(u64, u64, i64, i64)>;
+pub(super) type Stamp = Option<(u64, u64, i64, i64)>;
 
 impl Reloading {
     /// Follows it until the supervisor stops.
@@ -51,8 +55,12 @@ impl Reloading {
         let stop = supervisor.token();
         supervisor.spawn("reload", async move {
             let mut secrets = self.read().await?.secrets;
-            let mut known = stamps(&self.path, &secrets).await;
-            let mut seen = known.clone();
+            let mut seen = stamps(&self.path, &secrets).await;
+            let mut known = seen.clone();
+            // it may have been long until everything was open
+            if let Some(file) = known.first_mut() {
+                *file = self.stamp;
+            }
             let mut look = tokio::time::interval(LOOK);
             look.set_missed_tick_behavior(MissedTickBehavior::Delay);
             loop {
@@ -66,10 +74,18 @@ impl Reloading {
                 if !asked && (seen == known || !settled) {
                     continue;
                 }
+                // taken before reading, so that a change meanwhile is one
+                known.clone_from(&seen);
                 let reading = self.read().await?;
-                secrets.clone_from(&reading.secrets);
-                known = stamps(&self.path, &secrets).await;
-                seen.clone_from(&known);
+                if secrets != reading.secrets {
+                    secrets.clone_from(&reading.secrets);
+                    let file = known.first().copied().flatten();
+                    known = stamps(&self.path, &secrets).await;
+                    if let Some(first) = known.first_mut() {
+                        *first = file;
+                    }
+                    seen.clone_from(&known);
+                }
                 self.follow(reading).await;
             }
         });
@@ -117,12 +133,25 @@ impl Reloading {
     }
 }
 
+/// The state of a file now; none if it is not there.
+pub(super) fn stamp(path: &Path) -> Stamp {
+    std::fs::metadata(path).ok().as_ref().map(stamp_of)
+}
+
+fn stamp_of(metadata: &Metadata) -> (u64, u64, i64, i64) {
+    (
+        metadata.ino(),
+        metadata.size(),
+        metadata.mtime(),
+        metadata.mtime_nsec(),
+    )
+}
+
 async fn stamps(path: &Path, secrets: &[PathBuf]) -> Vec<Stamp> {
-    use std::os::unix::fs::MetadataExt;
     let mut stamps = Vec::with_capacity(secrets.len() + 1);
     for path in std::iter::once(path).chain(secrets.iter().map(PathBuf::as_path)) {
         let metadata = tokio::fs::metadata(path).await.ok();
-        stamps.push(metadata.map(|m| (m.ino(), m.size(), m.mtime(), m.mtime_nsec())));
+        stamps.push(metadata.as_ref().map(stamp_of));
     }
     stamps
 }

@@ -12,7 +12,7 @@ use super::{
     collecting::{self, Host},
     fits, ingesting,
     port::Ports,
-    reloading::Reloading,
+    reloading::{self, Reloading},
     retention,
     run::{self, Grace, Open},
     serving::{self, Serving},
@@ -51,6 +51,7 @@ struct Boot {
 }
 
 pub(crate) fn run(args: &UpArgs, env: &Env) -> Result<(), Failure> {
+    let stamp = args.config.as_deref().and_then(reloading::stamp);
     let mut config = place::load(args.config.as_deref(), env)?;
     fits::up(&config)?;
     let at_start = config.clone();
@@ -67,6 +68,7 @@ pub(crate) fn run(args: &UpArgs, env: &Env) -> Result<(), Failure> {
     let sources = Sources::reserving(collecting::claimed(&config, &host));
     let reloading = args.config.clone().map(|path| Reloading {
         path,
+        stamp,
         env: env.clone(),
         at_start,
         host: host.clone(),

@@ -36,7 +36,7 @@ fn each_source_is_told_in_a_line_and_a_password_is_tried_once() {
     let (url, count) = refusing();
     let config = format!(
         "[[source]]\nname = \"server\"\nkind = \"host\"\n\
-         [[source]]\nname = \"pve\"\nkind = \"proxmox\"\nurl = \"{url}\"\nuser = \"a@pve\"\npassword = \"s3cret\"\n\
+         [[source]]\nname = \"pve\"\nkind = \"proxmox\"\nurl = \"{url}\"\nusername = \"a@pve\"\npassword = \"s3cret\"\n\
          [[source]]\nname = \"gone\"\nkind = \"prometheus\"\nurl = \"http://127.0.0.1:1/metrics\"\n"
     );
     let (code, stdout, stderr) = check(&config, &[]);

@@ -137,7 +137,7 @@ async fn a_secret_that_changes_starts_its_source_again() {
     let mut lab = Lab::new();
     std::fs::write(lab.path("token"), "one").unwrap();
     let proxmox = "[[source]]\nname = \"pve\"\nkind = \"proxmox\"\nurl = \"http://127.0.0.1:1\"\n\
-                   user = \"a@pve\"\npassword_file = \"token\"\ninterval = \"1h\"\n";
+                   username = \"a@pve\"\npassword_file = \"token\"\ninterval = \"1h\"\n";
     write(&lab, &(host("server", "1s") + proxmox));
     lab.up(&[("HOMELOG_ADMIN_PASSWORD", crate::lab::PASSWORD)])
         .await;

@@ -223,7 +223,6 @@ impl Service for HomeAssistant {
         socket::talk(self, socket, stop).boxed()
     }
 
-
     /// Its tokens do not end.
     fn knows(&self, fault: FaultKind) -> bool {
         !matches!(fault, FaultKind::RateLimit | FaultKind::ExpiredSession)
