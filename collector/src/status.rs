@@ -1,6 +1,9 @@
 use std::time::Duration;
 
-use schemas::{Fields, MetricDef, catalog::Unit};
+use schemas::{
+    Fields, MetricDef,
+    catalog::{MetricKind, Unit, ValueType},
+};
 
 use tokio::time::Instant;
 
@@ -57,12 +60,14 @@ pub(crate) static METRICS: &[MetricDef] = &[
         Unit::Ratio,
         "most of the time that polls may take up before they become fewer",
     ),
-    MetricDef::counter(
-        "source",
-        "busy_seconds_total",
-        Unit::Seconds,
-        "how long the service was being polled since the start",
-    ),
+    MetricDef {
+        entity_type: "source",
+        field: "busy_seconds_total",
+        unit: Unit::Seconds,
+        kind: MetricKind::Counter,
+        value: ValueType::Float,
+        help: "how long the service was being polled since the start",
+    },
     MetricDef::counter(
         "source",
         "requests_total",
