@@ -7,7 +7,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use http_client::Fingerprint;
-use schemas::{EntityKey, SourceName, api::Role, name::AgentName};
+use schemas::{EntityKey, SourceName, api::Role, name::AgentName, time::parse_duration};
 use secrecy::SecretString;
 use simulators::FaultRate;
 
@@ -293,6 +293,32 @@ pub struct SimulateArgs {
     /// Print the services and the config file as one line of JSON
     #[arg(long)]
     pub json: bool,
+    /// A past to pour, instead of services.
+    #[command(flatten)]
+    pub past: PastArgs,
+}
+
+/// The past of the simulated home, for a Homelog that has none of its sources yet.
+#[derive(Args, Debug)]
+pub struct PastArgs {
+    /// Start no services: pour so much of the home's past, such as 48h, into the Homelog of --into, and end
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, requires = "into", requires = "token_file")]
+    pub backfill: Option<i64>,
+    /// The Homelog that the past is poured into
+    #[arg(long, value_name = "URL", requires = "backfill")]
+    pub into: Option<String>,
+    /// File with a token of it whose role is operator
+    #[arg(long, value_name = "FILE", requires = "backfill")]
+    pub token_file: Option<PathBuf>,
+    /// End of the past: RFC 3339, `-1h`, or a Unix number
+    #[arg(
+        long,
+        value_name = "T",
+        default_value = "now",
+        allow_hyphen_values = true,
+        requires = "backfill"
+    )]
+    pub until: String,
 }
 
 /// `homelog discover`.

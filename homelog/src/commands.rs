@@ -1,5 +1,6 @@
 //! What the commands do, one file each.
 
+pub(crate) mod backfill;
 pub(crate) mod check;
 pub(crate) mod dead_letters;
 pub(crate) mod discover;

@@ -73,7 +73,10 @@ fn dispatch(cli: Cli, env: &Env) -> Result<(), Failure> {
         Command::Replay(args) => alone(commands::replay::run(args, env)),
         Command::DeadLetters(command) => alone(commands::dead_letters::run(command, env)),
         Command::Verify(args) => alone(commands::verify::run(&args, env)),
-        Command::Simulate(args) => roles::simulate::run(&args),
+        Command::Simulate(args) => match args.past.backfill {
+            Some(length) => alone(commands::backfill::run(&args, length)),
+            None => roles::simulate::run(&args),
+        },
         Command::Disk(args) => commands::disk::run(&args, env),
         Command::User(command) => alone(commands::user::run(command, env)),
         Command::Source(command) => alone(commands::source::run(command, env)),

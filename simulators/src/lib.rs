@@ -11,6 +11,7 @@
     reason = "answers are put together piece by piece, and few a second"
 )]
 
+mod backfill;
 mod call;
 mod described;
 mod fault;
@@ -24,6 +25,7 @@ mod simulation;
 mod tls;
 mod world;
 
+pub use backfill::Past;
 pub use described::Described;
 pub use fault::{FaultKind, FaultRate};
 pub use simulation::{Options, local_offset_seconds, start};

@@ -34,12 +34,10 @@ impl Simulator {
     /// # Errors
     /// They do not start.
     pub fn start_of(homelog: &Path, more: &[&str]) -> Result<Self> {
-        let hour = Timestamp::now().as_millis() / 3_600_000 % 24;
         let mut child = Command::new(homelog)
             .args(["simulate", "--json", "--base-port", "0"])
             .args(more)
-            // its sign is that of the way back to UTC
-            .env("TZ", format!("NOON{:+}", hour - 12))
+            .env("TZ", noon())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()?;
@@ -120,6 +118,13 @@ impl Drop for Simulator {
         drop(self.child.kill());
         drop(self.child.wait());
     }
+}
+
+/// A time zone in which it is noon, as `TZ` has it.
+pub fn noon() -> String {
+    let hour = Timestamp::now().as_millis() / 3_600_000 % 24;
+    // its sign is that of the way back to UTC
+    format!("NOON{:+}", hour - 12)
 }
 
 /// A client that believes any certificate and gives up after some seconds.
