@@ -2,7 +2,7 @@
 .PHONY: run dev build test check fmt bench bench-peers bench-capacity bench-sources gen pictures clean
 .DEFAULT_GOAL := run
 
-run: ; @scripts/run $(ARGS)              # build and run Homelog, data in ~/.local/share/homelog; ARGS='--listen 0.0.0.0:3001'
+run: ; @scripts/run $(ARGS)              # build and run Homelog, data in ~/.local/share/homelog; ARGS='--listen 0.0.0.0:3001'; DEMO=1 with a simulated home
 dev: ; @scripts/dev $(ARGS)              # debug server and Vite with live reload, for work on the code
 build: ; @scripts/build                  # the release binary with the dashboard in it
 test: ; @scripts/test                    # every test: dashboard, workspace, black box, browser
