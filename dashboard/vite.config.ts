@@ -1,8 +1,11 @@
 import react from '@vitejs/plugin-react'
+import { loadEnv } from 'vite'
 import { defineConfig } from 'vitest/config'
 
+// Where Homelog is for whom the dev server serves.
+const target = loadEnv('', '.', 'HOMELOG_').HOMELOG_API ?? 'http://127.0.0.1:3001'
 // The Host stays that of the page: the server refuses requests whose Origin is another.
-const api = { target: 'http://127.0.0.1:3001', changeOrigin: false }
+const api = { target, changeOrigin: false }
 
 export default defineConfig({
   plugins: [react()],

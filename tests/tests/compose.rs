@@ -295,11 +295,28 @@ fn the_profiles_are_what_the_guide_says() {
             "proxy"
         ]
     );
+    assert_eq!(
+        names("dev"),
+        ["dev-api", "dev-dashboard", "dev-services", "postgres"]
+    );
+    for (name, service) in services(&compose, "dev") {
+        for port in texts(&service["ports"]) {
+            assert!(port.starts_with("127.0.0.1:"), "{name} publishes {port}");
+        }
+    }
     let service = |name: &str| &compose["services"][name];
     assert_eq!(service("ingest")["deploy"]["replicas"], 2);
     assert!(!service("proxy")["ports"].as_array().unwrap().is_empty());
     let version = format!("homelog:{}}}", env!("CARGO_PKG_VERSION"));
-    for name in ["homelog", "collector", "ingest", "api-1", "api-2"] {
+    for name in [
+        "homelog",
+        "collector",
+        "ingest",
+        "api-1",
+        "api-2",
+        "dev-api",
+        "dev-services",
+    ] {
         let image = service(name)["image"].as_str().unwrap();
         assert!(image.ends_with(&version), "{name} is {image}");
     }

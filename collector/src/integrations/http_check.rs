@@ -177,7 +177,11 @@ impl Integration for HttpCheck {
         let mut running = futures::stream::iter(running).buffer_unordered(MOST_URLS);
         let mut refused = None;
         while let Some((check, outcome)) = running.next().await {
-            if outcome.failure.as_ref().is_some_and(|failure| failure.class == expected::REFUSED) {
+            if outcome
+                .failure
+                .as_ref()
+                .is_some_and(|failure| failure.class == expected::REFUSED)
+            {
                 refused.get_or_insert(check.target.id().clone());
             }
             check.tell(outcome, batch);

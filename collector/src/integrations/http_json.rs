@@ -86,8 +86,7 @@ impl HttpJson {
 
 impl Integration for HttpJson {
     const KIND: &'static str = "http_json";
-    const HELP: &'static str =
-        "What any service tells in JSON: a mapping says which values are which fields of which entities";
+    const HELP: &'static str = "What any service tells in JSON: a mapping says which values are which fields of which entities";
     const DEFAULT_INTERVAL: Duration = Duration::from_secs(30);
     const METRICS: &'static [MetricDef] = METRICS;
     const EXAMPLE: &'static str = r#"# What is asked (GET), and under which the paths of `entity` stand.
@@ -138,7 +137,9 @@ impl Integration for HttpJson {
         if asked.len() > MOST_PATHS {
             return Err(OpenError::at(
                 "entity",
-                format!("at most {MOST_PATHS} paths of one service are asked: make several sources"),
+                format!(
+                    "at most {MOST_PATHS} paths of one service are asked: make several sources"
+                ),
             ));
         }
         let entity = Entity::new(EntityType::new(Self::TYPE)?, EntityId::new(source)?)
@@ -171,8 +172,10 @@ impl Integration for HttpJson {
                 }
                 Err(e) => {
                     // what one path does not answer, another may; what is true of the service is true of all
-                    let is_of_path =
-                        matches!(e.class, FailureClass::BadAnswer | FailureClass::NoPermission);
+                    let is_of_path = matches!(
+                        e.class,
+                        FailureClass::BadAnswer | FailureClass::NoPermission
+                    );
                     failure.get_or_insert(e);
                     if !is_of_path {
                         break;
@@ -210,10 +213,7 @@ async fn fetch(
         request = request.secret_header(name, value.get());
     }
     let answer = service.fetch(credentials.show(request)).await?;
-    let body = answer
-        .bytes_up_to(LARGEST)
-        .await
-        .map_err(|e| failed(&e))?;
+    let body = answer.bytes_up_to(LARGEST).await.map_err(|e| failed(&e))?;
     serde_json::from_slice(&body).map_err(|e| {
         service.bad_answer(format_args!(
             "the answer is no JSON ({e}): check url, perhaps a page of a login came instead"
@@ -253,7 +253,10 @@ fn path_of(path: &str, target: &str) -> Result<String, String> {
     if fits {
         Ok(path.to_owned())
     } else {
-        Err("a path begins with a slash and has no blank and no `#`, such as `/disks?all=1`".to_owned())
+        Err(
+            "a path begins with a slash and has no blank and no `#`, such as `/disks?all=1`"
+                .to_owned(),
+        )
     }
 }
 
@@ -275,7 +278,9 @@ fn check_headers(headers: &BTreeMap<String, Secret>) -> Result<(), OpenError> {
         if TAKEN.iter().any(|taken| name.eq_ignore_ascii_case(taken)) {
             return Err(OpenError::at(
                 "headers",
-                format!("`{name}` is sent by itself; credentials belong into token, or username and password"),
+                format!(
+                    "`{name}` is sent by itself; credentials belong into token, or username and password"
+                ),
             ));
         }
     }

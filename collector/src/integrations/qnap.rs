@@ -152,7 +152,10 @@ impl Qnap {
         timeout: Duration,
     ) -> Result<Self, OpenError> {
         if params.username.is_empty() {
-            return Err(OpenError::at("username", "set the name of a user of the NAS"));
+            return Err(OpenError::at(
+                "username",
+                "set the name of a user of the NAS",
+            ));
         }
         if params.password.is_empty() {
             return Err(OpenError::at("password", "set the password of this user"));

@@ -94,8 +94,7 @@ pub(super) struct Smart {
 
 impl Integration for Smart {
     const KIND: &'static str = "smart";
-    const HELP: &'static str =
-        "The disks of this machine as they see themselves (SMART): health, temperature, wear, errors";
+    const HELP: &'static str = "The disks of this machine as they see themselves (SMART): health, temperature, wear, errors";
     const DEFAULT_INTERVAL: Duration = Duration::from_mins(10);
     const METRICS: &'static [MetricDef] = METRICS;
     const EXAMPLE: &'static str = r#"# The program smartctl (package smartmontools, 7.0 or newer). It needs root, or a wrapper that runs it by sudo.

@@ -434,8 +434,7 @@ impl Synology {
         }
         if let Some(status) = storage.status {
             let itself = self.facts.label(self.itself.clone());
-            self.states
-                .see(&itself, &[(STORAGE, Some(&status))], batch);
+            self.states.see(&itself, &[(STORAGE, Some(&status))], batch);
             let mut fields = Fields::new();
             fields.set_text("storage_status", &status);
             batch.sample(itself, fields);

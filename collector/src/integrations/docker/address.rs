@@ -29,9 +29,9 @@ impl Address {
             )
         };
         match url.split_once("://") {
-            Some(("unix" | "http", _)) if tls => {
-                Err(refused("there is no TLS at such an address, but `tls` is set"))
-            }
+            Some(("unix" | "http", _)) if tls => Err(refused(
+                "there is no TLS at such an address, but `tls` is set",
+            )),
             Some(("unix", path)) if path.starts_with('/') && !path.contains('\0') => {
                 Ok(Self::Unix(PathBuf::from(path)))
             }

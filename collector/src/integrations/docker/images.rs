@@ -179,8 +179,7 @@ impl Images {
                 .is_some_and(|(told, at)| *told == fields && at.elapsed() < TELL_EVERY);
             if !fresh && let Some(entity) = self.entity(tag, image, host) {
                 batch.sample(entity, fields.clone());
-                self.told
-                    .insert(tag.clone(), (fields, Instant::now()));
+                self.told.insert(tag.clone(), (fields, Instant::now()));
             }
         }
     }

@@ -42,7 +42,9 @@ fn read(labels: &HashMap<String, String>) -> Result<Ask, String> {
         .filter_map(|(key, value)| Some((key.strip_prefix(PREFIX)?, value.trim())))
         .collect();
     if ours.len() > MOST_LABELS {
-        return Err(format!("more than {MOST_LABELS} labels begin with `{PREFIX}`"));
+        return Err(format!(
+            "more than {MOST_LABELS} labels begin with `{PREFIX}`"
+        ));
     }
     let mut ask = Ask::default();
     for (key, value) in ours {

@@ -85,8 +85,7 @@ mod tests {
 
     #[test]
     fn a_link_is_not_the_name() {
-        let row =
-            json!({"Id": "a", "Names": ["/app/db", "/db"], "State": "running", "Created": 5});
+        let row = json!({"Id": "a", "Names": ["/app/db", "/db"], "State": "running", "Created": 5});
         let listed = Listed::of(serde_json::from_value(row).unwrap()).unwrap();
         assert_eq!((listed.who.name.as_str(), listed.is_alive()), ("db", true));
         for nameless in [

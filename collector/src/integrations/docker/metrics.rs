@@ -117,11 +117,7 @@ pub(super) static METRICS: &[MetricDef] = &[
         "label_error",
         "what is wrong with the source that its labels ask for",
     ),
-    MetricDef::state(
-        "docker_image",
-        "image_id",
-        "the image that the tag means",
-    ),
+    MetricDef::state("docker_image", "image_id", "the image that the tag means"),
     MetricDef::integer(
         "docker_image",
         "size_bytes",

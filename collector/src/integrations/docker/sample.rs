@@ -40,7 +40,10 @@ impl Container {
         let ended = matches!(self.state.as_str(), "exited" | "dead" | "restarting");
         self.facts = Facts {
             restarts: inspected.restart_count,
-            restart_policy: host.restart_policy.as_ref().and_then(RestartPolicy::in_words),
+            restart_policy: host
+                .restart_policy
+                .as_ref()
+                .and_then(RestartPolicy::in_words),
             cpu_limit: cpu_limit(&host),
             exit_code: state.exit_code.filter(|_| ended),
             oom_killed: state.oom_killed,

@@ -152,7 +152,10 @@ mod tests {
         for (policy, words) in [
             (json!({"Name": "no", "MaximumRetryCount": 0}), Some("no")),
             (json!({"Name": ""}), Some("no")),
-            (json!({"Name": "on-failure", "MaximumRetryCount": 3}), Some("on-failure:3")),
+            (
+                json!({"Name": "on-failure", "MaximumRetryCount": 3}),
+                Some("on-failure:3"),
+            ),
             (json!({"Name": "unless-stopped"}), Some("unless-stopped")),
             (json!({}), None),
         ] {

@@ -28,7 +28,9 @@ impl Target {
             return Err(usage());
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err("credentials do not belong into the address: use their own options".to_owned());
+            return Err(
+                "credentials do not belong into the address: use their own options".to_owned(),
+            );
         }
         url.set_fragment(None);
         let asked = url.as_str().to_owned();

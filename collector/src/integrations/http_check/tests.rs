@@ -335,9 +335,15 @@ async fn credentials_are_shown_and_not_again_soon_after_they_were_refused() {
         assert_eq!(text(&told[0], "failure"), "bad_credentials");
 
         let mut expecting = open(&format!("{options}\nexpect_status = [401]"));
-        assert!(up(&poll(&mut expecting).await[0]), "what is expected is no refusal");
+        assert!(
+            up(&poll(&mut expecting).await[0]),
+            "what is expected is no refusal"
+        );
         web.answer("/", Answer::page(200, ""));
     }
-    let both = format!("url = \"{}\"\ntoken = \"a\"\nusername = \"b\"", web.url("/"));
+    let both = format!(
+        "url = \"{}\"\ntoken = \"a\"\nusername = \"b\"",
+        web.url("/")
+    );
     assert_eq!(refused(&both).key, "token");
 }

@@ -131,10 +131,16 @@ impl Mapping {
         if let Text::Written(id) = &id
             && EntityId::new(id).is_err()
         {
-            return Err(at("id", "1 to 256 bytes without control characters are an id"));
+            return Err(at(
+                "id",
+                "1 to 256 bytes without control characters are an id",
+            ));
         }
         if matches!((&id, &params.items), (Text::Written(_), Some(_))) {
-            return Err(at("id", "all items would have this id: write where in an item its own stands, such as \"/id\""));
+            return Err(at(
+                "id",
+                "all items would have this id: write where in an item its own stands, such as \"/id\"",
+            ));
         }
         if params.labels.len() > MOST_LABELS {
             return Err(at("labels", "at most 32 labels can be told"));
@@ -152,9 +158,14 @@ impl Mapping {
                     OpenError::at(&format!("entity[{index}].field[{nth}].{key}"), message)
                 };
                 if !names.insert(field.name.clone()) {
-                    return Err(within("name", "there is another field of this name".to_owned()));
+                    return Err(within(
+                        "name",
+                        "there is another field of this name".to_owned(),
+                    ));
                 }
-                field.checked().map_err(|(key, message)| within(key, message))
+                field
+                    .checked()
+                    .map_err(|(key, message)| within(key, message))
             })
             .collect::<Result<_, _>>()?;
         Ok(Self {
@@ -195,7 +206,11 @@ impl Mapping {
             other => {
                 told.missing += 1;
                 if !std::mem::replace(&mut self.warned_of_items, true) {
-                    let what = if other.is_some() { "is no list" } else { "is not there" };
+                    let what = if other.is_some() {
+                        "is no list"
+                    } else {
+                        "is not there"
+                    };
                     warn!(
                         source = %self.source,
                         "{}: {items} {what} in the answer: check `items`", self.source
@@ -295,7 +310,10 @@ impl FieldParams {
         }
         let scale = self.scale.unwrap_or(1.0);
         if !scale.is_normal() {
-            return Err(("scale", "a number other than 0 is wanted, such as 0.1".to_owned()));
+            return Err((
+                "scale",
+                "a number other than 0 is wanted, such as 0.1".to_owned(),
+            ));
         }
         let reading = match (self.kind, self.is) {
             (Kind::Gauge | Kind::Counter, _) => Reading::Number(
@@ -323,7 +341,10 @@ impl Field {
         }
         let (name, at) = (&self.name, &self.at);
         match value {
-            None => warn!(source, "{source}: {at} is not in the answer, `{name}` is left out: check `at`"),
+            None => warn!(
+                source,
+                "{source}: {at} is not in the answer, `{name}` is left out: check `at`"
+            ),
             Some(value) => {
                 let shown = match value {
                     Value::Array(_) => "a list".to_owned(),
@@ -335,7 +356,10 @@ impl Field {
                     Reading::State(_) => "no word",
                     Reading::Flag | Reading::Is(_) => "neither true nor false",
                 };
-                warn!(source, "{source}: {at} is {shown}, {wanted}, `{name}` is left out: check `at` and `kind`");
+                warn!(
+                    source,
+                    "{source}: {at} is {shown}, {wanted}, `{name}` is left out: check `at` and `kind`"
+                );
             }
         }
     }

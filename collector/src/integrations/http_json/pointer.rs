@@ -38,7 +38,11 @@ impl Pointer {
 
 impl fmt::Display for Pointer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_empty() { "the answer itself" } else { &self.0 })
+        f.write_str(if self.0.is_empty() {
+            "the answer itself"
+        } else {
+            &self.0
+        })
     }
 }
 

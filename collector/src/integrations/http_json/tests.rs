@@ -103,7 +103,10 @@ async fn values_become_fields_of_what_they_are_of() {
         events[0].fields.get("nozzle_celsius"),
         Some(FieldValue::F64(_))
     ));
-    assert!(!format!("{events:?}").contains("all=1"), "the query may be secret");
+    assert!(
+        !format!("{events:?}").contains("all=1"),
+        "the query may be secret"
+    );
 }
 
 const DISKS: &str = r#"
@@ -132,7 +135,10 @@ async fn items_of_lists_and_tables_are_entities_and_a_garbled_one_loses_no_other
     let disks = r#"{"list": [{"name": "a", "temp": 30}, {"temp": 99}, {"name": "b"}, 7, null, {"name": "c", "temp": null},
         {"name": "a", "temp": 77}, {"name": "d", "temp": "cold"}, {"name": "e", "temp": "31 °C"}]}"#;
     web.answer("/api/disks", Answer::page(200, disks));
-    web.answer("/api/shares", Answer::page(200, r#"{"home": {"used": 0.5}, "media": {"used": 2}}"#));
+    web.answer(
+        "/api/shares",
+        Answer::page(200, r#"{"home": {"used": 0.5}, "media": {"used": 2}}"#),
+    );
     let mut json = open(&web.url("/api/"), DISKS);
     for _ in 0..2 {
         let (events, polled) = poll(&mut json).await;
@@ -155,8 +161,13 @@ async fn items_of_lists_and_tables_are_entities_and_a_garbled_one_loses_no_other
 #[tokio::test]
 async fn a_list_is_bounded() {
     let web = Web::start().await;
-    let items: Vec<_> = (0..1500).map(|n| format!("{{\"name\": \"{n}\", \"temp\": 1}}")).collect();
-    web.answer("/api/disks", Answer::page(200, &format!("{{\"list\": [{}]}}", items.join(","))));
+    let items: Vec<_> = (0..1500)
+        .map(|n| format!("{{\"name\": \"{n}\", \"temp\": 1}}"))
+        .collect();
+    web.answer(
+        "/api/disks",
+        Answer::page(200, &format!("{{\"list\": [{}]}}", items.join(","))),
+    );
     web.answer("/api/shares", Answer::page(200, "{}"));
     let (events, polled) = poll(&mut open(&web.url("/api"), DISKS)).await;
     polled.unwrap();
@@ -195,8 +206,16 @@ async fn credentials_are_shown_and_never_told() {
     web.answer("/", Answer::page(200, ANSWER));
     let ways = [
         ("token = \"s3cret\"", "authorization", "Bearer s3cret"),
-        ("username = \"ann\"\npassword = \"s3cret\"", "authorization", "Basic YW5uOnMzY3JldA=="),
-        ("headers = { X-Api-Key = \"s3cret\" }", "x-api-key", "s3cret"),
+        (
+            "username = \"ann\"\npassword = \"s3cret\"",
+            "authorization",
+            "Basic YW5uOnMzY3JldA==",
+        ),
+        (
+            "headers = { X-Api-Key = \"s3cret\" }",
+            "x-api-key",
+            "s3cret",
+        ),
     ];
     for (option, name, value) in ways {
         let options = format!("{option}\n{PRINTER}");
@@ -226,13 +245,25 @@ async fn every_fault_has_its_class() {
         (Answer::page(429, ""), FailureClass::RateLimited),
         (Answer::page(404, ""), FailureClass::BadAnswer),
         (Answer::page(500, "no"), FailureClass::BadAnswer),
-        (Answer::typed("text/html", "<html>log in"), FailureClass::BadAnswer),
+        (
+            Answer::typed("text/html", "<html>log in"),
+            FailureClass::BadAnswer,
+        ),
         (Answer::page(200, ""), FailureClass::BadAnswer),
         (Answer::page(200, "{\"serial\": 1"), FailureClass::BadAnswer),
         (Answer::page(200, "[1]"), FailureClass::BadAnswer),
-        (Answer::page(200, &"[".repeat(100_000)), FailureClass::BadAnswer),
-        (Answer::page(200, &" ".repeat(LARGEST + 1)), FailureClass::BadAnswer),
-        (Answer::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{".to_vec()), FailureClass::Unreachable),
+        (
+            Answer::page(200, &"[".repeat(100_000)),
+            FailureClass::BadAnswer,
+        ),
+        (
+            Answer::page(200, &" ".repeat(LARGEST + 1)),
+            FailureClass::BadAnswer,
+        ),
+        (
+            Answer::Raw(b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\n{".to_vec()),
+            FailureClass::Unreachable,
+        ),
         (Answer::Raw(Vec::new()), FailureClass::Unreachable),
     ] {
         web.answer("/", answer.clone());
@@ -268,18 +299,54 @@ fn what_cannot_work_is_told_with_its_place() {
     for (options, key) in [
         (String::new(), "entity"),
         (entity("field = []"), "entity[0].field"),
-        (field("name = \"room_temp\"\nat = \"/a\"\nunit = \"°F\""), "entity[0].field[0].unit"),
-        (field("name = \"a\"\nat = \"/a\"\nscale = 0"), "entity[0].field[0].scale"),
-        (field("name = \"a\"\nat = \"/a\"\nkind = \"counter\""), "entity[0].field[0].name"),
-        (field("name = \"a_total\"\nat = \"/a\""), "entity[0].field[0].name"),
-        (field("name = \"a\"\nat = \"/a\"\nkind = \"flag\"\nunit = \"s\""), "entity[0].field[0].unit"),
-        (field("name = \"a\"\nat = \"/a\"\nis = \"UP\""), "entity[0].field[0].is"),
-        (field("name = \"a\"\nat = \"/a\"\nstates = { 1 = \"x\" }"), "entity[0].field[0].states"),
-        (entity("items = \"/l\"\nfield = [{ name = \"a\", at = \"/a\" }]"), "entity[0].items"),
-        (entity("items = \"/l\"\nid = \"one\"\nfield = [{ name = \"a\", at = \"/a\" }]"), "entity[0].id"),
-        (entity("path = \"disks\"\nfield = [{ name = \"a\", at = \"/a\" }]"), "entity[0].path"),
-        (entity("field = [{ name = \"a\", at = \"/a\" }, { name = \"a\", at = \"/b\" }]"), "entity[0].field[1].name"),
-        ("[[entity]]\ntype = \"http_json\"\nfield = [{ name = \"a\", at = \"/a\" }]".to_owned(), "entity[0].type"),
+        (
+            field("name = \"room_temp\"\nat = \"/a\"\nunit = \"°F\""),
+            "entity[0].field[0].unit",
+        ),
+        (
+            field("name = \"a\"\nat = \"/a\"\nscale = 0"),
+            "entity[0].field[0].scale",
+        ),
+        (
+            field("name = \"a\"\nat = \"/a\"\nkind = \"counter\""),
+            "entity[0].field[0].name",
+        ),
+        (
+            field("name = \"a_total\"\nat = \"/a\""),
+            "entity[0].field[0].name",
+        ),
+        (
+            field("name = \"a\"\nat = \"/a\"\nkind = \"flag\"\nunit = \"s\""),
+            "entity[0].field[0].unit",
+        ),
+        (
+            field("name = \"a\"\nat = \"/a\"\nis = \"UP\""),
+            "entity[0].field[0].is",
+        ),
+        (
+            field("name = \"a\"\nat = \"/a\"\nstates = { 1 = \"x\" }"),
+            "entity[0].field[0].states",
+        ),
+        (
+            entity("items = \"/l\"\nfield = [{ name = \"a\", at = \"/a\" }]"),
+            "entity[0].items",
+        ),
+        (
+            entity("items = \"/l\"\nid = \"one\"\nfield = [{ name = \"a\", at = \"/a\" }]"),
+            "entity[0].id",
+        ),
+        (
+            entity("path = \"disks\"\nfield = [{ name = \"a\", at = \"/a\" }]"),
+            "entity[0].path",
+        ),
+        (
+            entity("field = [{ name = \"a\", at = \"/a\" }, { name = \"a\", at = \"/b\" }]"),
+            "entity[0].field[1].name",
+        ),
+        (
+            "[[entity]]\ntype = \"http_json\"\nfield = [{ name = \"a\", at = \"/a\" }]".to_owned(),
+            "entity[0].type",
+        ),
     ] {
         let error = refused("http://x", &options);
         assert_eq!(error.key, key, "{options}: {error}");

@@ -122,15 +122,31 @@ mod tests {
             (Some("%"), 1.0, "cpu_ratio", 12.5, 0.125),
             (Some("MiB"), 1.0, "used_bytes", 1.5, 1_572_864.0),
             (Some("fahrenheit"), 1.0, "room_celsius", 68.0, 20.0),
-            (Some("fahrenheit"), 0.1, "room_celsius", 705.0, 21.388_888_888_9),
+            (
+                Some("fahrenheit"),
+                0.1,
+                "room_celsius",
+                705.0,
+                21.388_888_888_9,
+            ),
             (Some("K"), 1.0, "cpu_celsius", 300.0, 26.85),
             (Some("kWh"), 1.0, "used_watt_hours_total", 2.5, 2500.0),
             (Some("count"), 1.0, "jobs_total", 3.0, 3.0),
             (Some("ms"), 1.0, "took_seconds", 3.0, 0.003),
-            (Some("seconds"), 1.0, "took_seconds", 0.123_456_789_012_3, 0.123_456_789_012_3),
+            (
+                Some("seconds"),
+                1.0,
+                "took_seconds",
+                0.123_456_789_012_3,
+                0.123_456_789_012_3,
+            ),
         ] {
             let conversion = Conversion::new(unit, scale, name).unwrap();
-            assert_eq!(conversion.apply(value).to_string(), told.to_string(), "{unit:?} {value}");
+            assert_eq!(
+                conversion.apply(value).to_string(),
+                told.to_string(),
+                "{unit:?} {value}"
+            );
         }
     }
 

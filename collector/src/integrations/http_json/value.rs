@@ -151,6 +151,9 @@ mod tests {
         assert_eq!(typed("used_bytes", 1.5), Some(FieldValue::I64(2)));
         assert_eq!(typed("jobs_count", 3.0), Some(FieldValue::I64(3)));
         assert_eq!(typed("used_bytes", 1e300), None);
-        assert_eq!(typed("energy_watt_hours_total", 3.0), Some(FieldValue::F64(3.0)));
+        assert_eq!(
+            typed("energy_watt_hours_total", 3.0),
+            Some(FieldValue::F64(3.0))
+        );
     }
 }

@@ -127,7 +127,10 @@ impl Smartctl {
         let mut spawned = spawn(&self.command);
         if &*self.command == "smartctl" {
             for place in USUAL {
-                if spawned.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::NotFound) {
+                if spawned
+                    .as_ref()
+                    .is_err_and(|e| e.kind() == io::ErrorKind::NotFound)
+                {
                     spawned = spawn(place);
                 }
             }
@@ -173,11 +176,7 @@ fn refused(device: &Device, said: &Value) -> PollError {
         .filter(|message| message.get("severity").and_then(Value::as_str) == Some("error"))
         .find_map(|message| message.get("string")?.as_str())
         .unwrap_or("no reason is given");
-    let text: String = text
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(200)
-        .collect();
+    let text: String = text.chars().filter(|c| !c.is_control()).take(200).collect();
     if ["Permission denied", "Operation not permitted"]
         .iter()
         .any(|words| text.contains(words))

@@ -16,7 +16,12 @@ pub(super) static METRICS: &[MetricDef] = &[
         "power_mode",
         "active, or standby: then it was not asked for more; not of NVMe",
     ),
-    MetricDef::gauge(DISK, "temperature_celsius", Unit::Celsius, "its temperature"),
+    MetricDef::gauge(
+        DISK,
+        "temperature_celsius",
+        Unit::Celsius,
+        "its temperature",
+    ),
     MetricDef::integer(DISK, "size_bytes", Unit::Bytes, "its size"),
     MetricDef::counter(
         DISK,
@@ -66,7 +71,12 @@ pub(super) static METRICS: &[MetricDef] = &[
         Unit::Count,
         "times NVMe lost power without warning",
     ),
-    MetricDef::counter(DISK, "read_bytes_total", Unit::Bytes, "bytes read in its life, of NVMe"),
+    MetricDef::counter(
+        DISK,
+        "read_bytes_total",
+        Unit::Bytes,
+        "bytes read in its life, of NVMe",
+    ),
     MetricDef::counter(
         DISK,
         "written_bytes_total",

@@ -52,7 +52,10 @@ impl Report {
         let mut entity = Entity::new(entity_type.clone(), EntityId::new(id).ok()?)
             .with_label("name", &device.to_string());
         for (label, paths) in [
-            ("model", &["/model_name", "/scsi_model_name", "/scsi_product"][..]),
+            (
+                "model",
+                &["/model_name", "/scsi_model_name", "/scsi_product"][..],
+            ),
             ("family", &["/model_family"]),
             ("firmware", &["/firmware_version", "/scsi_revision"]),
             ("protocol", &["/device/protocol"]),
@@ -121,7 +124,8 @@ impl Report {
         }
         let hours = self.number("/power_on_time/hours");
         let minutes = self.number("/power_on_time/minutes").unwrap_or(0);
-        let seconds = hours.and_then(|h| h.checked_mul(3600)?.checked_add(minutes.checked_mul(60)?));
+        let seconds =
+            hours.and_then(|h| h.checked_mul(3600)?.checked_add(minutes.checked_mul(60)?));
         set(fields, "power_on_seconds_total", seconds);
         set(
             fields,

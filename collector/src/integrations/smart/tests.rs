@@ -62,11 +62,16 @@ async fn a_disk_over_ata_is_known_by_its_serial_number() {
     // bits 2, 5 and 6: some command failed, an attribute failed before, errors are logged
     fake.disk("sda", 100, &ata("S1"));
     let told = poll(&mut open(&fake.command(), &[])).await;
-    let [disk] = &told[..] else { panic!("{told:?}") };
+    let [disk] = &told[..] else {
+        panic!("{told:?}")
+    };
     assert_eq!(disk.entity.id.as_str(), "S1");
     let label = |name: &str| disk.entity.labels.get(name).map(|text| &**text);
     assert_eq!(label("name"), Some("/dev/sda"));
-    assert_eq!((label("model"), label("protocol")), (Some("SPIN 4T"), Some("ATA")));
+    assert_eq!(
+        (label("model"), label("protocol")),
+        (Some("SPIN 4T"), Some("ATA"))
+    );
     has(
         disk,
         &[
@@ -86,12 +91,19 @@ async fn a_disk_over_ata_is_known_by_its_serial_number() {
             ("self_test_passed", FieldValue::Bool(true)),
         ],
     );
-    for absent in ["reported_errors_total", "life_left_ratio", "media_errors_total"] {
+    for absent in [
+        "reported_errors_total",
+        "life_left_ratio",
+        "media_errors_total",
+    ] {
         assert_eq!(disk.fields.get(absent), None, "{absent}");
     }
     assert_eq!(
         fake.asked(),
-        ["--scan --json=c", "-n standby,3 --json=c --all -d sat /dev/sda"]
+        [
+            "--scan --json=c",
+            "-n standby,3 --json=c --all -d sat /dev/sda"
+        ]
     );
 }
 
@@ -119,8 +131,13 @@ async fn disks_over_nvme_and_scsi_are_read() {
     let mut smart = open(&fake.command(), &["/dev/nvme0", "/dev/sdb"]);
     let mut told = poll(&mut smart).await;
     told.sort_by(|a, b| a.entity.id.cmp(&b.entity.id));
-    let [scsi, nvme] = &told[..] else { panic!("{told:?}") };
-    assert_eq!((nvme.entity.id.as_str(), scsi.entity.id.as_str()), ("N1", "0x5000"));
+    let [scsi, nvme] = &told[..] else {
+        panic!("{told:?}")
+    };
+    assert_eq!(
+        (nvme.entity.id.as_str(), scsi.entity.id.as_str()),
+        ("N1", "0x5000")
+    );
     has(
         nvme,
         &[
@@ -135,7 +152,11 @@ async fn disks_over_nvme_and_scsi_are_read() {
             ("self_test_passed", FieldValue::Bool(false)),
         ],
     );
-    assert_eq!(nvme.fields.get("temperature_celsius"), None, "absolute zero is no temperature");
+    assert_eq!(
+        nvme.fields.get("temperature_celsius"),
+        None,
+        "absolute zero is no temperature"
+    );
     assert_eq!(nvme.fields.get("power_mode"), None);
     has(
         scsi,
@@ -157,23 +178,47 @@ async fn a_disk_in_standby_is_never_asked_for_more() {
     fake.sleep("sdb", true);
     let mut smart = open(&fake.command(), &[]);
     let told = poll(&mut smart).await;
-    assert_eq!(told.len(), 1, "one that never woke has no name yet: {told:?}");
+    assert_eq!(
+        told.len(),
+        1,
+        "one that never woke has no name yet: {told:?}"
+    );
     fake.sleep("sda", true);
     for _ in 0..3 {
         let told = poll(&mut smart).await;
-        let [asleep] = &told[..] else { panic!("{told:?}") };
+        let [asleep] = &told[..] else {
+            panic!("{told:?}")
+        };
         assert_eq!(asleep.entity.id.as_str(), "S1");
         assert_eq!(asleep.fields.len(), 1);
-        has(asleep, &[("power_mode", FieldValue::text("standby").unwrap())]);
+        has(
+            asleep,
+            &[("power_mode", FieldValue::text("standby").unwrap())],
+        );
     }
     assert_eq!(fake.woken(), Vec::<String>::new());
     let asked = fake.asked();
-    let of_disks: Vec<_> = asked.iter().filter(|line| !line.starts_with("--scan ")).collect();
+    let of_disks: Vec<_> = asked
+        .iter()
+        .filter(|line| !line.starts_with("--scan "))
+        .collect();
     assert_eq!(of_disks.len(), 8);
-    assert!(of_disks.iter().all(|line| line.starts_with("-n standby,3 ")), "{asked:?}");
-    assert!(asked.iter().all(|line| !line.contains("--scan-open")), "{asked:?}");
+    assert!(
+        of_disks
+            .iter()
+            .all(|line| line.starts_with("-n standby,3 ")),
+        "{asked:?}"
+    );
+    assert!(
+        asked.iter().all(|line| !line.contains("--scan-open")),
+        "{asked:?}"
+    );
     fake.sleep("sdb", false);
-    assert_eq!(poll(&mut smart).await.len(), 2, "it is read when it woke by itself");
+    assert_eq!(
+        poll(&mut smart).await.len(),
+        2,
+        "it is read when it woke by itself"
+    );
 
     // the fake can fail: without the option a sleeping disk wakes
     fake.sleep("sda", true);
@@ -191,12 +236,20 @@ async fn a_disk_that_begins_to_fail_is_a_change() {
     let fake = Fake::start();
     fake.disk("sda", 0, &ata("S1"));
     let mut smart = open(&fake.command(), &["/dev/sda"]);
-    assert!(poll(&mut smart).await.iter().all(|e| e.event_type == EventType::Sample));
+    assert!(
+        poll(&mut smart)
+            .await
+            .iter()
+            .all(|e| e.event_type == EventType::Sample)
+    );
     let mut failing = ata("S1");
     failing["smart_status"] = json!({"passed": false});
     fake.disk("sda", 24, &failing);
     let told = poll(&mut smart).await;
-    let change = told.iter().find(|e| e.event_type == EventType::Change).unwrap();
+    let change = told
+        .iter()
+        .find(|e| e.event_type == EventType::Change)
+        .unwrap();
     has(
         change,
         &[
@@ -227,16 +280,39 @@ async fn what_hinders_it_is_told_with_the_fix() {
             {"string": "a word of warning", "severity": "warning"}, {"string": text, "severity": "error"}]}})
     };
     for (exit, text, class, fix) in [
-        (2, "Smartctl open device: /dev/sda failed: Permission denied", FailureClass::NoPermission, "as root"),
-        (2, "Smartctl open device: /dev/sda failed: No such device", FailureClass::Unreachable, "exclude"),
-        (1, "/dev/sda: Unknown USB bridge [0x1234:0x5678]", FailureClass::BadAnswer, "devices"),
+        (
+            2,
+            "Smartctl open device: /dev/sda failed: Permission denied",
+            FailureClass::NoPermission,
+            "as root",
+        ),
+        (
+            2,
+            "Smartctl open device: /dev/sda failed: No such device",
+            FailureClass::Unreachable,
+            "exclude",
+        ),
+        (
+            1,
+            "/dev/sda: Unknown USB bridge [0x1234:0x5678]",
+            FailureClass::BadAnswer,
+            "devices",
+        ),
     ] {
         fake.disk("sda", exit, &says(text));
         let failed = fails(&mut open(&fake.command(), &["/dev/sda"])).await;
         assert_eq!(failed.class, class, "{failed}");
-        assert!(failed.message.contains(text) && failed.message.contains(fix), "{failed}");
+        assert!(
+            failed.message.contains(text) && failed.message.contains(fix),
+            "{failed}"
+        );
     }
-    for text in ["", "=======> UNRECOGNIZED OPTION: json", "{\"smartctl\": 7}", "[[["] {
+    for text in [
+        "",
+        "=======> UNRECOGNIZED OPTION: json",
+        "{\"smartctl\": 7}",
+        "[[[",
+    ] {
         fake.text("sda", 1, text);
         let old = fails(&mut open(&fake.command(), &["/dev/sda"])).await;
         assert_eq!(old.class, FailureClass::BadAnswer, "{text}: {old}");
@@ -278,7 +354,9 @@ async fn a_disk_that_hangs_is_ended_and_left_alone() {
 async fn wrong_options_are_refused() {
     let refused = |params: Value| {
         let params: Params = serde_json::from_value(params).unwrap();
-        Smart::open(params, &testing::context("here.smart")).err().unwrap()
+        Smart::open(params, &testing::context("here.smart"))
+            .err()
+            .unwrap()
     };
     assert_eq!(refused(json!({"command": "sudo smartctl"})).key, "command");
     assert_eq!(refused(json!({"devices": ["sda"]})).key, "devices");
@@ -286,7 +364,8 @@ async fn wrong_options_are_refused() {
     let fake = Fake::start();
     fake.scan(&json!([{"name": "/dev/sda"}, {"name": "/dev/sdb"}]));
     fake.disk("sdb", 0, &ata("S2"));
-    let params = serde_json::from_value(json!({"command": fake.command(), "exclude": ["/dev/sda"]}));
+    let params =
+        serde_json::from_value(json!({"command": fake.command(), "exclude": ["/dev/sda"]}));
     let mut smart = Smart::open(params.unwrap(), &testing::context("here.smart")).unwrap();
     assert_eq!(poll(&mut smart).await.len(), 1);
 }

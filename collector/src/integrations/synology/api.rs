@@ -37,15 +37,7 @@ pub(super) const UPS: Call = call("SYNO.Core.ExternalDevice.UPS", "get", 1);
 pub(super) const HIBERNATION: Call = call("SYNO.Core.Hardware.Hibernation", "get", 1);
 
 /// All that may be called.
-const KNOWN: [Call; 7] = [
-    LOGIN,
-    UTILIZATION,
-    SYSTEM,
-    DSM,
-    STORAGE,
-    UPS,
-    HIBERNATION,
-];
+const KNOWN: [Call; 7] = [LOGIN, UTILIZATION, SYSTEM, DSM, STORAGE, UPS, HIBERNATION];
 
 /// The names of all that may be called, as the question for them wants them.
 pub(super) fn names() -> String {

@@ -163,7 +163,11 @@ mod tests {
         }
         assert_eq!(spinning.fields.get("life_left_ratio"), None);
         assert!(!spinning.is_solid && solid.is_solid);
-        assert_eq!(solid.entity.id.as_str(), "nvme0n1", "it has no serial number");
+        assert_eq!(
+            solid.entity.id.as_str(),
+            "nvme0n1",
+            "it has no serial number"
+        );
         assert_eq!(solid.health.as_deref(), Some("testing"));
         assert_eq!(
             solid.fields.get("life_left_ratio"),

@@ -23,9 +23,21 @@ const fn state(entity_type: &'static str, field: &'static str, help: &'static st
 }
 
 pub(super) static METRICS: &[MetricDef] = &[
-    ratio("nas", "cpu_ratio", "share of all cores that programs and the system use"),
-    ratio("nas", "cpu_user_ratio", "share of all cores that programs use"),
-    ratio("nas", "cpu_system_ratio", "share of all cores that the system uses"),
+    ratio(
+        "nas",
+        "cpu_ratio",
+        "share of all cores that programs and the system use",
+    ),
+    ratio(
+        "nas",
+        "cpu_user_ratio",
+        "share of all cores that programs use",
+    ),
+    ratio(
+        "nas",
+        "cpu_system_ratio",
+        "share of all cores that the system uses",
+    ),
     ratio(
         "nas",
         "cpu_other_ratio",
@@ -240,11 +252,7 @@ pub(super) static METRICS: &[MetricDef] = &[
         "raid_devices_normal_count",
         "disks of its RAID that work",
     ),
-    state(
-        "ups",
-        "status",
-        "online, onbattery, … as the NAS calls it",
-    ),
+    state("ups", "status", "online, onbattery, … as the NAS calls it"),
     state("ups", "old_status", "its status before it changed"),
     ratio("ups", "charge_ratio", "charge of its battery"),
     MetricDef::integer(

@@ -65,9 +65,9 @@ fn uptime(row: &Object) -> Option<u64> {
         .map(|part| part.trim().parse().ok())
         .collect::<Option<_>>()?;
     match parts.as_slice() {
-        [hours, minutes @ 0..60, seconds @ 0..60] => hours
-            .checked_mul(3600)?
-            .checked_add(minutes * 60 + seconds),
+        [hours, minutes @ 0..60, seconds @ 0..60] => {
+            hours.checked_mul(3600)?.checked_add(minutes * 60 + seconds)
+        }
         _ => None,
     }
 }
@@ -120,11 +120,15 @@ mod tests {
 
     #[test]
     fn both_calls_tell_the_same() {
-        let (facts, fields) = system(&json!({"model": "DS920+", "serial": "S1", "firmware_ver": "DSM 7.2", "sys_temp": 41,
-            "sys_tempwarn": false, "temperature_warning": true, "up_time": "289:31:5"}))
+        let (facts, fields) = system(
+            &json!({"model": "DS920+", "serial": "S1", "firmware_ver": "DSM 7.2", "sys_temp": 41,
+            "sys_tempwarn": false, "temperature_warning": true, "up_time": "289:31:5"}),
+        )
         .unwrap();
-        let (other_facts, other) = system(&json!({"model": "DS920+", "serial": "S1", "version_string": "DSM 7.2",
-            "temperature": 41, "temperature_warn": true, "uptime": 1_042_265}))
+        let (other_facts, other) = system(
+            &json!({"model": "DS920+", "serial": "S1", "version_string": "DSM 7.2",
+            "temperature": 41, "temperature_warn": true, "uptime": 1_042_265}),
+        )
         .unwrap();
         assert_eq!(facts, other_facts);
         assert_eq!(fields, other);
@@ -141,11 +145,17 @@ mod tests {
     #[test]
     fn what_is_no_uptime_or_temperature_is_absent() {
         for up_time in ["1:60:0", "1:2", "x:1:2", "", "-1:0:0", "1:2:3:4"] {
-            let (_, fields) = system(&json!({"model": "m", "up_time": up_time, "sys_temp": 0})).unwrap();
+            let (_, fields) =
+                system(&json!({"model": "m", "up_time": up_time, "sys_temp": 0})).unwrap();
             assert!(fields.is_empty(), "{up_time}: {fields:?}");
         }
         let huge = format!("{}:0:0", u64::MAX);
-        assert!(system(&json!({"model": "m", "up_time": huge})).unwrap().1.is_empty());
+        assert!(
+            system(&json!({"model": "m", "up_time": huge}))
+                .unwrap()
+                .1
+                .is_empty()
+        );
         assert_eq!(system(&json!({})), None);
         assert_eq!(system(&json!([1])), None);
     }
@@ -166,7 +176,9 @@ mod tests {
             fields.get("status"),
             Some(&FieldValue::Text("online".into()))
         );
-        let network = ups(&json!({"enable": "yes", "status": "net_ups_status_onbattery", "usb_ups_connect": false}));
+        let network = ups(
+            &json!({"enable": "yes", "status": "net_ups_status_onbattery", "usb_ups_connect": false}),
+        );
         assert_eq!(network.unwrap().1.len(), 1);
     }
 

@@ -69,8 +69,7 @@ async fn heard(nas: &mut Synology) -> Vec<Observation> {
 /// The only sample or change of an entity, `type/id`.
 fn of<'a>(told: &'a [Observation], event_type: EventType, key: &str) -> &'a Observation {
     let mut found = told.iter().filter(|e| {
-        e.event_type == event_type
-            && format!("{}/{}", e.entity.entity_type, e.entity.id) == key
+        e.event_type == event_type && format!("{}/{}", e.entity.entity_type, e.entity.id) == key
     });
     let first = found.next().unwrap_or_else(|| panic!("no {key}: {told:?}"));
     assert!(found.next().is_none(), "{key} twice: {told:?}");
@@ -217,8 +216,10 @@ async fn what_moves_is_a_change() {
 async fn a_ups_is_told_where_there_is_one() {
     let fake = Fake::start(7).await;
     let ups = |status: &str, charge: u8| {
-        Answer::Data(json!({"usb_ups_connect": true, "enable": true, "charge": charge, "runtime": 3518, "model": "Smart-UPS",
-            "status": format!("usb_ups_status_{status}")}))
+        Answer::Data(
+            json!({"usb_ups_connect": true, "enable": true, "charge": charge, "runtime": 3518, "model": "Smart-UPS",
+            "status": format!("usb_ups_status_{status}")}),
+        )
     };
     fake.instead("SYNO.Core.ExternalDevice.UPS.get", ups("online", 100));
     let mut nas = open(&fake);

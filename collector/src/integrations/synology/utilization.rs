@@ -213,8 +213,10 @@ mod tests {
 
     #[test]
     fn what_is_missing_is_absent_and_nothing_is_nothing() {
-        let read = Utilization::of(&json!({"cpu": {"user_load": 7}, "memory": {"total_real": 10, "avail_real": 20,
-            "buffer": 0, "cached": 0}}))
+        let read = Utilization::of(
+            &json!({"cpu": {"user_load": 7}, "memory": {"total_real": 10, "avail_real": 20,
+            "buffer": 0, "cached": 0}}),
+        )
         .unwrap();
         for field in ["cpu_ratio", "memory_used_bytes", "swap_total_bytes"] {
             assert_eq!(read.fields.get(field), None, "{field}");

@@ -62,7 +62,10 @@ async fn a_container_starts_a_source_and_takes_it_along() {
     let [web, wiki] = &found(&docker)[..] else {
         panic!("{:?}", found(&docker));
     };
-    assert_eq!((web.name.as_str(), wiki.name.as_str()), ("here.docker.web", "wiki"));
+    assert_eq!(
+        (web.name.as_str(), wiki.name.as_str()),
+        ("here.docker.web", "wiki")
+    );
     assert_eq!(web.interval, Duration::from_secs(30));
     assert_eq!(web.integration.kind().as_str(), "http_check");
 
@@ -102,9 +105,9 @@ async fn what_a_container_asks_for_runs() {
     crate::start(&supervisor, &sources, environment);
     let found = async || {
         let events = log.events().await;
-        events
-            .iter()
-            .any(|e| e.source.as_str() == "here.docker.web" && e.entity.id.as_str() == "http://127.0.0.1:9/")
+        events.iter().any(|e| {
+            e.source.as_str() == "here.docker.web" && e.entity.id.as_str() == "http://127.0.0.1:9/"
+        })
     };
     for _ in 0..100 {
         if found().await {
@@ -139,7 +142,9 @@ async fn what_a_label_asks_wrongly_is_told_once_and_hides_nothing() {
         ("unsure", "neither true nor false"),
     ] {
         assert!(
-            refused.iter().any(|(who, why)| *who == id && why.contains(words)),
+            refused
+                .iter()
+                .any(|(who, why)| *who == id && why.contains(words)),
             "{id}: {refused:?}"
         );
     }
@@ -167,7 +172,10 @@ async fn replicas_get_a_source_each() {
     fake.set(|state| state.containers = vec![replica("1"), replica("2")]);
     let mut docker = open(&fake.url());
     poll(&mut docker).await;
-    assert_eq!(names(&docker), ["here.docker.media-web-1", "here.docker.media-web-2"]);
+    assert_eq!(
+        names(&docker),
+        ["here.docker.media-web-1", "here.docker.media-web-2"]
+    );
 }
 
 #[tokio::test]

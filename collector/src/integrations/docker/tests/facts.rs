@@ -36,7 +36,10 @@ async fn a_failing_health_check_is_counted_and_looked_at_more_often() {
     let web = of(&told, "web");
     assert_eq!(text(web, "health"), "unhealthy");
     assert_eq!(text(web, "restart_policy"), "on-failure:5");
-    assert_eq!(web.fields.get("health_failures_count"), Some(&FieldValue::I64(3)));
+    assert_eq!(
+        web.fields.get("health_failures_count"),
+        Some(&FieldValue::I64(3))
+    );
     assert_eq!(web.fields.get("oom_killed"), Some(&FieldValue::Bool(false)));
     assert_eq!(web.fields.get("exit_code"), None, "it runs");
     fake.set(|state| {
@@ -45,8 +48,14 @@ async fn a_failing_health_check_is_counted_and_looked_at_more_often() {
     let known = docker.containers.get_mut(id).unwrap();
     assert!(!known.is_inspection_due(true));
     known.inspected = Instant::now().checked_sub(Duration::from_secs(61));
-    assert!(known.is_inspection_due(true), "a minute is enough for one that is ill");
-    assert!(!known.is_inspection_due(false), "and none for one that ended");
+    assert!(
+        known.is_inspection_due(true),
+        "a minute is enough for one that is ill"
+    );
+    assert!(
+        !known.is_inspection_due(false),
+        "and none for one that ended"
+    );
     let told = poll(&mut docker).await;
     let count = of(&told, "web").fields.get("health_failures_count");
     assert_eq!(count, Some(&FieldValue::I64(4)));

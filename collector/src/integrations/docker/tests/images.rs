@@ -28,8 +28,14 @@ async fn a_tag_that_means_another_image_is_a_change_and_its_container_is_outdate
     let told = poll(&mut docker).await;
     let tag = of(&told, "app:1");
     assert_eq!(text(tag, "image_id"), "0123456789ab");
-    assert_eq!(tag.fields.get("size_bytes"), Some(&FieldValue::I64(7_000_000)));
-    assert_eq!(tag.fields.get("containers_count"), Some(&FieldValue::I64(1)));
+    assert_eq!(
+        tag.fields.get("size_bytes"),
+        Some(&FieldValue::I64(7_000_000))
+    );
+    assert_eq!(
+        tag.fields.get("containers_count"),
+        Some(&FieldValue::I64(1))
+    );
     let created = tag.entity.labels.get("created").map(|text| &**text);
     assert_eq!(created, Some("2026-11-18T11:06:40.000Z"));
     let tags = told
@@ -38,7 +44,12 @@ async fn a_tag_that_means_another_image_is_a_change_and_its_container_is_outdate
     assert_eq!(tags.count(), 2, "an image without a tag is not told");
     let outdated = |told: &[Observation]| of(told, "web").fields.get("image_outdated").cloned();
     assert_eq!(outdated(&told), Some(FieldValue::Bool(false)));
-    assert!(poll(&mut docker).await.iter().all(|e| e.entity.id.as_str() != "app:1"));
+    assert!(
+        poll(&mut docker)
+            .await
+            .iter()
+            .all(|e| e.entity.id.as_str() != "app:1")
+    );
 
     // pulled: the engine now calls the image of the old container by its id
     fake.set(|state| {
@@ -78,7 +89,10 @@ async fn an_outdated_container_is_known_at_first_sight() {
     let mut docker = open(&fake.url());
     let told = poll(&mut docker).await;
     let web = of(&told, "web");
-    assert_eq!(web.fields.get("image_outdated"), Some(&FieldValue::Bool(true)));
+    assert_eq!(
+        web.fields.get("image_outdated"),
+        Some(&FieldValue::Bool(true))
+    );
     let label = web.entity.labels.get("image").map(|text| &**text);
     assert_eq!(label, Some("docker.io/library/app:1"));
 }
@@ -92,7 +106,10 @@ async fn an_event_about_images_has_them_listed_soon() {
     fake.tell_image(START + 5, "app:1").await;
     let (told, poll_now) = listen(&mut docker).await;
     assert!(told.is_empty() && poll_now);
-    assert!(!docker.images.is_due(), "but not at once: builds tell of many");
+    assert!(
+        !docker.images.is_due(),
+        "but not at once: builds tell of many"
+    );
     docker.images.listed_long_ago();
     assert!(docker.images.is_due());
     // what is repeated after a cut is not new
@@ -104,14 +121,24 @@ async fn an_event_about_images_has_them_listed_soon() {
 #[tokio::test]
 async fn a_proxy_that_hides_images_hides_nothing_else() {
     let fake = with_image("0123456789abcdef");
-    fake.instead("/images/json", Answer::Status(403, "<html>Forbidden</html>"));
+    fake.instead(
+        "/images/json",
+        Answer::Status(403, "<html>Forbidden</html>"),
+    );
     let mut docker = open(&fake.url());
     let told = poll(&mut docker).await;
     let web = of(&told, "web");
     assert_eq!(text(web, "state"), "running");
-    assert_eq!(web.fields.get("image_outdated"), None, "nothing is known of it");
+    assert_eq!(
+        web.fields.get("image_outdated"),
+        None,
+        "nothing is known of it"
+    );
     poll(&mut docker).await;
     let asked = fake.requests();
-    let count = asked.iter().filter(|line| line.contains("/images/json")).count();
+    let count = asked
+        .iter()
+        .filter(|line| line.contains("/images/json"))
+        .count();
     assert_eq!(count, 1, "not asked again soon");
 }

@@ -45,9 +45,10 @@ fn server(dir: &Path) -> Arc<ServerConfig> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate("ca.pem")).unwrap();
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let clients = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-        .build()
-        .unwrap();
+    let clients =
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .unwrap();
     let config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
@@ -84,14 +85,22 @@ async fn an_engine_behind_tls_is_read_and_heard() {
     let fake = web_runs();
     let engine = Between::start(&fake.url(), LONG, Some(server(dir.path()))).await;
     for scheme in ["https", "tcp"] {
-        let params = options(&format!("{scheme}://{}", engine.address()), files(dir.path()));
+        let params = options(
+            &format!("{scheme}://{}", engine.address()),
+            files(dir.path()),
+        );
         let mut docker = Docker::open(params, &testing::context("here.docker")).unwrap();
         docker.since_nanos = START;
         let told = poll(&mut docker).await;
         assert_eq!(text(of(&told, "web"), "state"), "running");
         connect(&mut docker, &fake).await;
-        fake.tell(START + 5_000_000, "aaaaaaaaaaaaaaaa", "oom", json!({"name": "web"}))
-            .await;
+        fake.tell(
+            START + 5_000_000,
+            "aaaaaaaaaaaaaaaa",
+            "oom",
+            json!({"name": "web"}),
+        )
+        .await;
         let (told, _) = listen(&mut docker).await;
         assert_eq!(changes(&told), [("web", "oom", "running")], "{scheme}");
         fake.forget_history();
@@ -130,14 +139,20 @@ async fn who_is_not_who_it_should_be_is_told_with_the_fix() {
         client.read_u8().await?;
         client.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await
     });
-    let no_tls = fails(options(&format!("https://127.0.0.1:{port}"), files(dir.path()))).await;
+    let no_tls = fails(options(
+        &format!("https://127.0.0.1:{port}"),
+        files(dir.path()),
+    ))
+    .await;
     supervisor.stop();
     assert_eq!(no_tls.class, FailureClass::Tls, "{no_tls}");
 
     // what Docker's own server says to whoever speaks plainly to its port for TLS
     fake.instead(
         "/version",
-        Answer::Raw(b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n"),
+        Answer::Raw(
+            b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.\n",
+        ),
     );
     let plainly = fails(Params::at(fake.url())).await;
     assert_eq!(plainly.class, FailureClass::Tls, "{plainly}");
@@ -148,7 +163,9 @@ async fn who_is_not_who_it_should_be_is_told_with_the_fix() {
 fn half_a_client_certificate_is_refused_with_what_is_missing() {
     let refused = |tls| {
         let params = options("tcp://127.0.0.1:2376", tls);
-        Docker::open(params, &testing::context("here.docker")).err().unwrap()
+        Docker::open(params, &testing::context("here.docker"))
+            .err()
+            .unwrap()
     };
     for (tls, words) in [
         (json!({"cert": "/none/cert.pem"}), "`key`"),
@@ -157,9 +174,14 @@ fn half_a_client_certificate_is_refused_with_what_is_missing() {
         (json!({"ca": "x", "insecure": true}), "choose one"),
     ] {
         let refused = refused(tls);
-        assert!(refused.key == "tls" && refused.message.contains(words), "{refused}");
+        assert!(
+            refused.key == "tls" && refused.message.contains(words),
+            "{refused}"
+        );
     }
     let plain = options("unix:///var/run/docker.sock", json!({"ca": "x"}));
-    let refused = Docker::open(plain, &testing::context("here.docker")).err().unwrap();
+    let refused = Docker::open(plain, &testing::context("here.docker"))
+        .err()
+        .unwrap();
     assert_eq!(refused.key, "url");
 }

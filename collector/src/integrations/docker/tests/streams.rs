@@ -31,7 +31,11 @@ async fn a_proxy_that_cuts_idle_streams_hides_nothing_and_slows_nothing_down() {
         fake.tell(at, "aaaaaaaaaaaaaaaa", "pause", json!({"name": "web"}))
             .await;
         let told = heard(&mut docker, Duration::from_secs(3)).await;
-        assert_eq!(changes(&told), [("web", "pause", "paused")], "round {round}");
+        assert_eq!(
+            changes(&told),
+            [("web", "pause", "paused")],
+            "round {round}"
+        );
         assert_eq!(told[0].time.as_millis(), at / 1_000_000);
     }
     assert!(!docker.refused);
@@ -39,7 +43,10 @@ async fn a_proxy_that_cuts_idle_streams_hides_nothing_and_slows_nothing_down() {
     let since: Vec<_> = asked
         .iter()
         .filter(|line| line.contains("/events"))
-        .filter_map(|line| line.split(['?', '&']).find(|part| part.starts_with("since=")))
+        .filter_map(|line| {
+            line.split(['?', '&'])
+                .find(|part| part.starts_with("since="))
+        })
         .collect();
     assert!(since.is_sorted() && since.len() >= 4, "{since:?}");
 }

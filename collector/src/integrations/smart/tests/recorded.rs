@@ -29,7 +29,10 @@ async fn every_recording_is_read() {
                 ],
             ),
         ),
-        ("beszel_scan.json", Scan(&["/dev/sda sat", "/dev/nvme0 nvme"])),
+        (
+            "beszel_scan.json",
+            Scan(&["/dev/sda sat", "/dev/nvme0 nvme"]),
+        ),
         (
             "beszel_sda.json",
             Disk(
@@ -72,7 +75,11 @@ async fn every_recording_is_read() {
         match expected {
             Scan(devices) => {
                 fake.scan(&said["devices"]);
-                let found = Smartctl::new(&fake.command()).unwrap().scan().await.unwrap();
+                let found = Smartctl::new(&fake.command())
+                    .unwrap()
+                    .scan()
+                    .await
+                    .unwrap();
                 let found: Vec<_> = found
                     .into_iter()
                     .map(|device| format!("{} {}", device.name, device.kind.unwrap_or_default()))
@@ -84,7 +91,9 @@ async fn every_recording_is_read() {
                 let exit = said["smartctl"]["exit_status"].as_u64().unwrap();
                 fake.disk("disk", u8::try_from(exit).unwrap(), &said);
                 let told = poll(&mut open(&fake.command(), &["/dev/disk"])).await;
-                let [disk] = &told[..] else { panic!("{told:?}") };
+                let [disk] = &told[..] else {
+                    panic!("{told:?}")
+                };
                 println!("{name}: {} {:?}", disk.entity.id, disk.fields);
                 assert_eq!(disk.entity.id.as_str(), *serial);
                 for (field, value) in *some {

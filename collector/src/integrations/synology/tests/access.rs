@@ -21,7 +21,10 @@ async fn each_version_is_asked_as_it_offers() {
             .iter()
             .find(|a| a.what == "SYNO.API.Auth.login")
             .unwrap();
-        assert_eq!((login.target.as_str(), &*login.params["version"]), (path, version));
+        assert_eq!(
+            (login.target.as_str(), &*login.params["version"]),
+            (path, version)
+        );
         for asked in &asked {
             let in_sight = ["passwd", "pä55", "SynoToken"]
                 .iter()

@@ -48,7 +48,11 @@ async fn what_goes_wrong_has_its_class() {
         (discovery, Answer::Text(404, String::new()), BadAnswer),
         (discovery, Answer::Text(429, String::new()), RateLimited),
         (discovery, Answer::Text(403, String::new()), NoPermission),
-        (discovery, Answer::Elsewhere("https://other.example/"), BadAnswer),
+        (
+            discovery,
+            Answer::Elsewhere("https://other.example/"),
+            BadAnswer,
+        ),
         (discovery, Answer::Raw(b"SSH-2.0-x\r\n"), Unreachable),
         (
             discovery,
@@ -58,7 +62,11 @@ async fn what_goes_wrong_has_its_class() {
         (login, Answer::Silence, Timeout),
         (login, Answer::Data(json!({"sid": 7})), BadAnswer),
         (login, Answer::Data(json!({"sid": ""})), BadAnswer),
-        (login, Answer::Data(json!({"sid": "x".repeat(9999)})), BadAnswer),
+        (
+            login,
+            Answer::Data(json!({"sid": "x".repeat(9999)})),
+            BadAnswer,
+        ),
         (login, text(&" ".repeat(5 * 1024 * 1024)), BadAnswer),
         (LOAD_CALL, Answer::Silence, Timeout),
         (LOAD_CALL, Answer::Raw(b""), Unreachable),
@@ -150,11 +158,7 @@ async fn a_secret_that_is_repeated_is_not_shown() {
     let mut nas = open(&fake);
     poll(&mut nas).await;
     let page = format!("no /x?_sid={SID}1&SynoToken={TOKEN}&passwd={PASSWORD} here");
-    for what in [
-        LOAD_CALL,
-        "SYNO.Core.System.info",
-        "SYNO.DSM.Info.getinfo",
-    ] {
+    for what in [LOAD_CALL, "SYNO.Core.System.info", "SYNO.DSM.Info.getinfo"] {
         fake.instead(what, Answer::Text(500, page.clone()));
     }
     let e = failure(&mut nas).await;

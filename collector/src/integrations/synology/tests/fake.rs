@@ -193,13 +193,15 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Resu
                 params: params.clone(),
             });
             let instead = state.instead.get(&what).cloned();
-            instead.unwrap_or_else(|| answer(&what, path.trim_start_matches('/'), &params, &mut state))
+            instead
+                .unwrap_or_else(|| answer(&what, path.trim_start_matches('/'), &params, &mut state))
         };
         let (status, text) = match answer {
             Answer::Silence => std::future::pending().await,
             Answer::Raw(bytes) => return stream.write_all(bytes).await,
             Answer::Elsewhere(to) => {
-                let head = format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
+                let head =
+                    format!("HTTP/1.1 302 Found\r\nLocation: {to}\r\nContent-Length: 0\r\n\r\n");
                 stream.write_all(head.as_bytes()).await?;
                 continue;
             }
@@ -223,7 +225,10 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) -> std::io::Resu
 fn offers(dsm: u8) -> HashMap<&'static str, (&'static str, u64, u64, bool)> {
     let entry = if dsm == 5 { LONG_PATH } else { "entry.cgi" };
     let mut offers = HashMap::from([
-        ("SYNO.Core.System", (entry, 1, if dsm == 5 { 2 } else { 3 }, true)),
+        (
+            "SYNO.Core.System",
+            (entry, 1, if dsm == 5 { 2 } else { 3 }, true),
+        ),
         ("SYNO.Core.System.Utilization", (entry, 1, 1, true)),
         ("SYNO.Core.ExternalDevice.UPS", (entry, 1, 1, true)),
         ("SYNO.Core.Hardware.Hibernation", (entry, 1, 1, true)),
@@ -299,26 +304,34 @@ fn answer(what: &str, path: &str, params: &HashMap<String, String>, state: &mut 
         return Answer::Code(105);
     }
     match (what, param("type")) {
-        ("SYNO.Core.System.info", "") => Answer::Data(json!({"model": "DS920+", "serial": "2040SBR000001",
-            "firmware_ver": "DSM 7.2.1-69057", "sys_temp": 42, "sys_tempwarn": false, "up_time": "75:12:9"})),
+        ("SYNO.Core.System.info", "") => {
+            Answer::Data(json!({"model": "DS920+", "serial": "2040SBR000001",
+            "firmware_ver": "DSM 7.2.1-69057", "sys_temp": 42, "sys_tempwarn": false, "up_time": "75:12:9"}))
+        }
         ("SYNO.Core.System.info", wanted) => {
             let quoted = if *is_json { "\"storage\"" } else { "storage" };
             if wanted != quoted {
                 return Answer::Code(101);
             }
-            Answer::Data(json!({"hdd_info": [{"diskno": "Drive 1", "model": "X200", "status": "normal", "temp": 33,
+            Answer::Data(
+                json!({"hdd_info": [{"diskno": "Drive 1", "model": "X200", "status": "normal", "temp": 33,
                 "capacity": "4000787030016", "volume": "volume_1"}],
-                "vol_info": [{"name": "volume_1", "status": "normal", "used_size": "250", "total_size": "1000"}]}))
+                "vol_info": [{"name": "volume_1", "status": "normal", "used_size": "250", "total_size": "1000"}]}),
+            )
         }
-        ("SYNO.DSM.Info.getinfo", _) => Answer::Data(json!({"model": "DS920+", "serial": "2040SBR000001",
-            "version_string": "DSM 7.2.1-69057", "temperature": 42, "temperature_warn": false, "uptime": 270_729})),
+        ("SYNO.DSM.Info.getinfo", _) => {
+            Answer::Data(json!({"model": "DS920+", "serial": "2040SBR000001",
+            "version_string": "DSM 7.2.1-69057", "temperature": 42, "temperature_warn": false, "uptime": 270_729}))
+        }
         ("SYNO.Core.System.Utilization.get", _) => Answer::Data(utilization(state.works)),
         ("SYNO.Storage.CGI.Storage.load_info", _) => Answer::Data(state.storage.clone()),
         ("SYNO.Core.Hardware.Hibernation.get", _) => {
             Answer::Data(json!({"internal_hd_idletime": state.idle_minutes, "usb_idletime": 0}))
         }
-        ("SYNO.Core.ExternalDevice.UPS.get", _) => Answer::Data(json!({"enable": false, "charge": 0, "runtime": 0,
-            "model": "", "status": "usb_ups_status_unknown", "usb_ups_connect": false})),
+        ("SYNO.Core.ExternalDevice.UPS.get", _) => {
+            Answer::Data(json!({"enable": false, "charge": 0, "runtime": 0,
+            "model": "", "status": "usb_ups_status_unknown", "usb_ups_connect": false}))
+        }
         _ => Answer::Code(103),
     }
 }

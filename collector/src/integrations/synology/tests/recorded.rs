@@ -49,11 +49,23 @@ const EXPECTED: &[(&str, &str)] = &[
     ("error_411.json", "rate_limited"),
     // two interfaces, three disks, one volume, itself
     ("dsm_6_core_utilization.json", "7 entities"),
-    ("dsm_7.1.1_ds918+__core_system_utilization.json", "5 entities"),
+    (
+        "dsm_7.1.1_ds918+__core_system_utilization.json",
+        "5 entities",
+    ),
     // a stub of each list is left out
-    ("dsm_5_storage_storage_ds410j_raid5_4disks_1vol.json", "5 entities"),
-    ("dsm_6_storage_storage_ds1819_plus_shr2_8disks_1vol.json", "10 entities"),
-    ("dsm_6_storage_storage_ds918_plus_raid5_3disks_1vol.json", "5 entities"),
+    (
+        "dsm_5_storage_storage_ds410j_raid5_4disks_1vol.json",
+        "5 entities",
+    ),
+    (
+        "dsm_6_storage_storage_ds1819_plus_shr2_8disks_1vol.json",
+        "10 entities",
+    ),
+    (
+        "dsm_6_storage_storage_ds918_plus_raid5_3disks_1vol.json",
+        "5 entities",
+    ),
 ];
 
 fn place_of(name: &str) -> Option<&'static str> {
@@ -92,17 +104,28 @@ async fn outcome(name: &str, body: &str) -> (String, Vec<Observation>) {
         // a session that is none of the fake's
         Some("SYNO.API.Auth.login") => {
             for call in [LOAD_CALL, SYSTEM_CALL] {
-                fake.instead(call, Answer::Data(json!({"model": "x", "cpu": {"user_load": 1}})));
+                fake.instead(
+                    call,
+                    Answer::Data(json!({"model": "x", "cpu": {"user_load": 1}})),
+                );
             }
         }
         // its paths are none of the fake's, but its calls are made as it says
         Some("SYNO.API.Info.query") => {
             let list: Value = serde_json::from_str(body).unwrap();
             let apis = api::Apis::of(&list["data"]);
-            let forms: Vec<_> = [&api::LOGIN, &UTILIZATION, &SYSTEM, &DSM, &api::STORAGE, &UPS, &HIBERNATION]
-                .into_iter()
-                .filter_map(|call| apis.form(call))
-                .collect();
+            let forms: Vec<_> = [
+                &api::LOGIN,
+                &UTILIZATION,
+                &SYSTEM,
+                &DSM,
+                &api::STORAGE,
+                &UPS,
+                &HIBERNATION,
+            ]
+            .into_iter()
+            .filter_map(|call| apis.form(call))
+            .collect();
             return (format!("{} calls", forms.len()), Vec::new());
         }
         _ => {}
@@ -140,7 +163,10 @@ fn files(dir: &Path) -> Vec<String> {
     let mut names: Vec<_> = fs::read_dir(dir)
         .unwrap()
         .map(|entry| entry.unwrap().path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "json")
+        })
         .map(|path| path.file_name().unwrap().to_str().unwrap().to_owned())
         .collect();
     names.sort();
@@ -160,14 +186,22 @@ async fn every_recorded_file_is_told_or_refused() {
         let (became, told) = outcome(&name, &body).await;
         let place = place_of(&name);
         let fields = count(&told).1;
-        println!("{name:<62} {:<42} {became}, {fields} fields", place.unwrap_or("-"));
+        println!(
+            "{name:<62} {:<42} {became}, {fields} fields",
+            place.unwrap_or("-")
+        );
         found += 1;
         in_place += usize::from(place.is_some());
         let is_call = place.is_some_and(|place| place == "SYNO.API.Info.query");
         let fits = match expected.get(name.as_str()) {
             Some(expected) => became == *expected,
             None if is_call => {
-                became == if name.starts_with("dsm_5") { "6 calls" } else { "7 calls" }
+                became
+                    == if name.starts_with("dsm_5") {
+                        "6 calls"
+                    } else {
+                        "7 calls"
+                    }
             }
             None if place.is_some() => became.ends_with("entities") || became == "left",
             // an answer to another call: nothing is understood
@@ -216,25 +250,85 @@ async fn recorded_values_are_told_as_they_were() {
     .await;
     let whole = FieldValue::I64;
     for (told, key, field, value) in [
-        (&seven, "disk/MJ0351YNG9HR4A", "temperature_celsius", FieldValue::F64(45.0)),
-        (&seven, "disk/MJ0351YNG9HR4A", "size_bytes", whole(3_000_592_982_016)),
+        (
+            &seven,
+            "disk/MJ0351YNG9HR4A",
+            "temperature_celsius",
+            FieldValue::F64(45.0),
+        ),
+        (
+            &seven,
+            "disk/MJ0351YNG9HR4A",
+            "size_bytes",
+            whole(3_000_592_982_016),
+        ),
         (&seven, "disk/5PGEL6TE", "smart_status", text("normal")),
-        (&seven, "volume/volume_4", "used_bytes", whole(11_463_320_182_784)),
-        (&seven, "volume/volume_4", "used_ratio", FieldValue::F64(0.9955)),
+        (
+            &seven,
+            "volume/volume_4",
+            "used_bytes",
+            whole(11_463_320_182_784),
+        ),
+        (
+            &seven,
+            "volume/volume_4",
+            "used_ratio",
+            FieldValue::F64(0.9955),
+        ),
         (&seven, "volume/volume_4", "status", text("attention")),
         (&seven, "pool/reuse_4", "status", text("attention")),
-        (&seven, "pool/reuse_1", "raid_devices_normal_count", whole(1)),
+        (
+            &seven,
+            "pool/reuse_1",
+            "raid_devices_normal_count",
+            whole(1),
+        ),
         (&seven, "nas/nas1", "cpu_ratio", FieldValue::F64(0.1)),
         (&seven, "nas/nas1", "load_1", FieldValue::F64(1.41)),
-        (&seven, "nas/nas1", "memory_used_ratio", FieldValue::F64(0.4089)),
+        (
+            &seven,
+            "nas/nas1",
+            "memory_used_ratio",
+            FieldValue::F64(0.4089),
+        ),
         (&seven, "network/eth0", "tx_bytes_per_second", whole(28_418)),
-        (&seven, "disk/S-sda", "written_bytes_per_second", whole(458_410)),
-        (&six, "disk/ZDH4LYTS", "temperature_celsius", FieldValue::F64(24.0)),
-        (&six, "disk/ZDH4LYTS", "uncorrectable_sectors_count", whole(0)),
-        (&five, "disk/WD-WCC7K5YA5H40", "smart_status", text("testing")),
+        (
+            &seven,
+            "disk/S-sda",
+            "written_bytes_per_second",
+            whole(458_410),
+        ),
+        (
+            &six,
+            "disk/ZDH4LYTS",
+            "temperature_celsius",
+            FieldValue::F64(24.0),
+        ),
+        (
+            &six,
+            "disk/ZDH4LYTS",
+            "uncorrectable_sectors_count",
+            whole(0),
+        ),
+        (
+            &five,
+            "disk/WD-WCC7K5YA5H40",
+            "smart_status",
+            text("testing"),
+        ),
         (&five, "disk/Z73095S2", "smart_status", text("safe")),
-        (&five, "volume/volume_1", "size_bytes", whole(8_846_249_701_376)),
-        (&five, "volume/volume_1", "inodes_used_ratio", FieldValue::F64(0.0024)),
+        (
+            &five,
+            "volume/volume_1",
+            "size_bytes",
+            whole(8_846_249_701_376),
+        ),
+        (
+            &five,
+            "volume/volume_1",
+            "inodes_used_ratio",
+            FieldValue::F64(0.0024),
+        ),
     ] {
         let found: Vec<_> = told
             .iter()

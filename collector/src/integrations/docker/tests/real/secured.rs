@@ -44,7 +44,11 @@ impl Secured {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = free.local_addr().unwrap().port();
         drop(free);
-        let dir = tempfile::Builder::new().prefix("hl-tls-").tempdir().unwrap().keep();
+        let dir = tempfile::Builder::new()
+            .prefix("hl-tls-")
+            .tempdir()
+            .unwrap()
+            .keep();
         let started = Command::new(script())
             .arg("start")
             .arg(&dir)
@@ -82,7 +86,9 @@ impl Secured {
 
 #[tokio::test]
 async fn a_real_engine_with_tlsverify_is_read_and_refuses_strangers() {
-    let Some(engine) = Secured::start() else { return };
+    let Some(engine) = Secured::start() else {
+        return;
+    };
     let ours = files(engine.certificates.path());
     let mut docker = engine.open("https", Some(ours.clone()));
     let told = poll(&mut docker).await;

@@ -9,24 +9,51 @@ use crate::integrations::docker::wire::{ImageRow, Info, Inspected, Row};
 const EXPECTED: &[(&str, &str)] = &[
     ("beszel_container", "no reading"),
     ("beszel_system_info", "engine ? with 4 cores"),
-    ("containers_all", "created created, dies exited, hostnet running, oomer exited, paused paused, spinner running, web running unhealthy"),
+    (
+        "containers_all",
+        "created created, dies exited, hostnet running, oomer exited, paused paused, spinner running, web running unhealthy",
+    ),
     ("containers_filter_project", "web running unhealthy"),
-    ("containers_running", "hostnet running, paused paused, spinner running, web running unhealthy"),
+    (
+        "containers_running",
+        "hostnet running, paused paused, spinner running, web running unhealthy",
+    ),
     ("err_404_path", "BadAnswer: page not found"),
-    ("err_bad_version", "BadAnswer: client version 9.99 is too new."),
+    (
+        "err_bad_version",
+        "BadAnswer: client version 9.99 is too new.",
+    ),
     ("err_no_container", "BadAnswer: No such container: nope"),
-    ("err_stats_no_container", "BadAnswer: No such container: nope"),
+    (
+        "err_stats_no_container",
+        "BadAnswer: No such container: nope",
+    ),
     ("events_health_restart", "17 of interest"),
     ("events_since", "25 of interest"),
     ("events_stream", "24 of interest"),
     ("images", "acme/app:1.0 with 8296923 bytes"),
     ("info", "engine vm with 2 cores"),
-    ("inspect_dies", "exit 3, oom false, restarts 0, policy no, failed probes -"),
-    ("inspect_flappy_health", "exit 0, oom false, restarts 0, policy no, failed probes 9"),
-    ("inspect_paused", "exit 0, oom false, restarts 0, policy no, failed probes -"),
-    ("inspect_web", "exit 0, oom false, restarts 0, policy no, failed probes 4"),
+    (
+        "inspect_dies",
+        "exit 3, oom false, restarts 0, policy no, failed probes -",
+    ),
+    (
+        "inspect_flappy_health",
+        "exit 0, oom false, restarts 0, policy no, failed probes 9",
+    ),
+    (
+        "inspect_paused",
+        "exit 0, oom false, restarts 0, policy no, failed probes -",
+    ),
+    (
+        "inspect_web",
+        "exit 0, oom false, restarts 0, policy no, failed probes 4",
+    ),
     // its makers' documentation writes a number as text there, which engines do not
-    ("moby_api1.55_doc_example_ContainerStatsResponse", "BadAnswer"),
+    (
+        "moby_api1.55_doc_example_ContainerStatsResponse",
+        "BadAnswer",
+    ),
     ("moby_api1.55_doc_example_EventMessage", "1 of interest"),
     ("networks", "not asked for"),
     ("ping", "not asked for"),
@@ -38,7 +65,10 @@ const EXPECTED: &[(&str, &str)] = &[
     ("stats_stream_spinner", "not asked for"),
     ("telegraf_memory_stats__disk", "not asked for"),
     ("telegraf_memory_stats__info", "engine absol with 4 cores"),
-    ("telegraf_memory_stats__inspect", "exit 0, oom false, restarts 0, policy ?, failed probes 1"),
+    (
+        "telegraf_memory_stats__inspect",
+        "exit 0, oom false, restarts 0, policy ?, failed probes 1",
+    ),
     ("telegraf_memory_stats__list", "redis running"),
     ("telegraf_memory_stats__stats", "memory 1111"),
     ("top_web", "not asked for"),
@@ -112,7 +142,9 @@ fn read(dir: &Path, name: &str) -> String {
             state.exit_code.unwrap(),
             state.oom_killed.unwrap(),
             inspected.restart_count.unwrap(),
-            host.restart_policy.and_then(|p| p.in_words()).unwrap_or("?".to_owned()),
+            host.restart_policy
+                .and_then(|p| p.in_words())
+                .unwrap_or("?".to_owned()),
             failed.map_or("-".to_owned(), |n| n.to_string()),
         );
     }
@@ -120,7 +152,11 @@ fn read(dir: &Path, name: &str) -> String {
         let version: SystemVersion = serde_json::from_value(body).unwrap();
         return format!("Engine {}", version.version.unwrap());
     }
-    if kind.starts_with("stats_o") || kind.starts_with("stats_1") || kind.contains("ContainerStats") || kind == "beszel_container.json" {
+    if kind.starts_with("stats_o")
+        || kind.starts_with("stats_1")
+        || kind.contains("ContainerStats")
+        || kind == "beszel_container.json"
+    {
         let Ok(stats) = serde_json::from_value::<ContainerStatsResponse>(body) else {
             return "BadAnswer".to_owned();
         };
