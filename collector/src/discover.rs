@@ -130,7 +130,7 @@ impl Asking {
                 (self.anybody.get(url).send().await.ok()?, certificate)
             }
             Err(e) => {
-                tracing::debug!(url, error = %e, "nothing known at {url}: {e}");
+                tracing::debug!(url, "nothing known at {url}: {e}");
                 return None;
             }
         };

@@ -60,7 +60,7 @@ pub trait Integration: Sized + Send + 'static {
     /// Every option besides the common ones as commented TOML lines (`# url = "…"`), for the example configuration.
     const EXAMPLE: &'static str;
     /// The options that a source may have that is asked for by others, such as a container by its labels; none where such a
-    /// source cannot be. Never a secret, a file or a program: see [`crate::found`].
+    /// source cannot be. Never a secret, a file or a program.
     const FROM_LABELS: &'static [&'static str] = &[];
     /// Its options; `deny_unknown_fields`.
     type Params: DeserializeOwned + Clone + Send + Sync + 'static;

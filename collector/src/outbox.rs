@@ -235,13 +235,16 @@ impl Outbox {
         let retry_in_ms = u64::try_from(retry.as_millis()).unwrap_or(u64::MAX);
         if e.is_transient() {
             warn!(
-                source = self.source, events, retry_in_ms, error = %e,
-                "{events} events of source `{}` wait: {e}", self.source
+                source = self.source,
+                events, retry_in_ms, "{events} events of source `{}` wait: {e}", self.source
             );
         } else {
             error!(
-                source = self.source, events, retry_in_ms, error = %e,
-                "{events} events of source `{}` cannot be kept: {e}", self.source
+                source = self.source,
+                events,
+                retry_in_ms,
+                "{events} events of source `{}` cannot be kept: {e}",
+                self.source
             );
         }
     }

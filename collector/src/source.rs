@@ -395,7 +395,7 @@ impl<'a> Poller<'a> {
                 let draft = self.draft(event_type, time, entity, fields);
                 if let Err(e) = draft.check() {
                     invalid += 1;
-                    warn!(source = %draft.source, error = %e, "an event of source `{}` is left out: {e}", draft.source);
+                    warn!(source = %draft.source, "an event of source `{}` is left out: {e}", draft.source);
                     return None;
                 }
                 let urgency = match event_type {

@@ -187,7 +187,7 @@ impl Auth {
         match current {
             Ok(current) => current.is_some_and(|current| current.is_same_as(caller)),
             Err(e) => {
-                error!(error = %e, "a live stream is ended since its user cannot be checked: {e}");
+                error!("a live stream is ended since its user cannot be checked: {e}");
                 false
             }
         }
@@ -248,7 +248,10 @@ impl Auth {
             return;
         }
         if let Err(e) = self.control.touch_api_token(&token.id, now).await {
-            warn!(token.id = token.id.as_str(), error = %e, "use of a token was not noted: {e}");
+            warn!(
+                token.id = token.id.as_str(),
+                "use of a token was not noted: {e}"
+            );
         }
     }
 
@@ -302,7 +305,10 @@ impl Auth {
             done,
         };
         if let Err(e) = self.control.record(entry).await {
-            error!(audit.action = action, error = %e, "`{action}` is missing in the audit trail: {e}");
+            error!(
+                audit.action = action,
+                "`{action}` is missing in the audit trail: {e}"
+            );
         }
     }
 }

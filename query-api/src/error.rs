@@ -70,7 +70,7 @@ impl ApiError {
     /// 500 that tells the client nothing but the request's id; the cause goes to the log.
     pub fn internal(cause: &dyn std::fmt::Display) -> Self {
         let request_id = request_id();
-        error!(request.id = %request_id, error = %cause, "request failed: {cause}");
+        error!(request.id = %request_id, "request failed: {cause}");
         Self::new(
             StatusCode::INTERNAL_SERVER_ERROR,
             "internal",
@@ -174,7 +174,7 @@ impl From<AppendError> for ApiError {
         match &cause {
             // the path stays in our log: a pusher needs to know only that there is no room
             AppendError::DiskFull { .. } => {
-                error!(error = %cause, "pushed events were not taken: {cause}");
+                error!("pushed events were not taken: {cause}");
                 Self::new(
                     StatusCode::INSUFFICIENT_STORAGE,
                     "disk_full",
@@ -185,7 +185,7 @@ impl From<AppendError> for ApiError {
             AppendError::Busy => Self::unavailable("busy", cause.to_string(), 1),
             AppendError::Closed => stopping(),
             AppendError::Broken { .. } => {
-                error!(error = %cause, "pushed events were not taken: {cause}");
+                error!("pushed events were not taken: {cause}");
                 Self::unavailable(
                     "event_log_failed",
                     "the event log failed and takes no more events until a restart; nothing of this push was acknowledged",

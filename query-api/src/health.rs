@@ -175,7 +175,7 @@ async fn within<T, E: std::fmt::Display>(
             reason: None,
         },
         Ok(Err(e)) => {
-            warn!(error = %e, "the {what} is not well: {e}");
+            warn!("the {what} is not well: {e}");
             unhealthy(format!("the {what} failed: {e}"))
         }
         Err(_) => unhealthy(format!(

@@ -67,7 +67,7 @@ impl Monitor {
 
 async fn metrics(State(monitor): State<Arc<Monitor>>) -> Response {
     routes::metrics::text(&monitor.registry).unwrap_or_else(|e| {
-        error!(error = %e, "the metrics cannot be written: {e}");
+        error!("the metrics cannot be written: {e}");
         StatusCode::INTERNAL_SERVER_ERROR.into_response()
     })
 }

@@ -160,7 +160,7 @@ fn remember(remembered: &Remembered, owners: ByName) -> Arc<ByName> {
 }
 
 fn away(cause: &DestinationError) -> ApiError {
-    warn!(error = %cause, "the log does not tell who has which source: {cause}");
+    warn!("the log does not tell who has which source: {cause}");
     ApiError::unavailable(
         "log_unavailable",
         "the log does not tell now who has which source",

@@ -156,7 +156,10 @@ impl Acceptor {
                 Err(e) if is_of_one_connection(&e) => {}
                 Err(e) => {
                     // out of file descriptors or memory: what is served may give some back
-                    warn!(error = %e, retry_in_ms = 500, "a connection could not be accepted, will try again: {e}");
+                    warn!(
+                        retry_in_ms = 500,
+                        "a connection could not be accepted, will try again: {e}"
+                    );
                     tokio::time::sleep(Duration::from_millis(500)).await;
                 }
             }
@@ -195,7 +198,7 @@ impl Connection {
         };
         match shaken {
             Ok(Ok(stream)) => self.serve(stream, true, token).await,
-            Ok(Err(e)) => debug!(error = %e, "no TLS with a client: {e}"),
+            Ok(Err(e)) => debug!("no TLS with a client: {e}"),
             Err(_) => debug!("a client took too long for TLS"),
         }
     }
@@ -242,7 +245,7 @@ impl Connection {
             }
         };
         if let Err(e) = ended {
-            debug!(error = %e, "a connection ended: {e}");
+            debug!("a connection ended: {e}");
         }
     }
 }

@@ -183,7 +183,7 @@ impl Socket {
                     return Err(End::Close(close_code::AWAY, "homelog is stopping"));
                 }
                 Err(e) => {
-                    warn!(error = %e, "a WebSocket ends: {e}");
+                    warn!("a WebSocket ends: {e}");
                     return Err(End::Close(
                         close_code::ERROR,
                         "the event log cannot be read",
@@ -369,7 +369,7 @@ fn nothing() -> ServerMessage {
 
 async fn send(socket: &mut WebSocket, message: &ServerMessage) -> Result<(), End> {
     let text = serde_json::to_string(message).map_err(|e| {
-        warn!(error = %e, "a message could not be written: {e}");
+        warn!("a message could not be written: {e}");
         End::Close(close_code::ERROR, "a message could not be written")
     })?;
     within(socket.send(Message::Text(text.into()))).await

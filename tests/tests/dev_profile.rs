@@ -11,10 +11,11 @@ use homelog_tests::{simulator::Simulator, workspace, yaml};
 
 fn sources(config: &str) -> BTreeMap<String, toml::Table> {
     let config: toml::Table = config.parse().unwrap();
-    let all = config["source"].as_array().unwrap().iter();
+    let all = config.get("source").unwrap().as_array().unwrap().iter();
     all.map(|source| {
         let source = source.as_table().unwrap().clone();
-        (source["name"].as_str().unwrap().to_owned(), source)
+        let name = source.get("name").unwrap().as_str().unwrap();
+        (name.to_owned(), source)
     })
     .collect()
 }

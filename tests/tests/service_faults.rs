@@ -125,7 +125,7 @@ async fn each_fault_is_told_the_others_go_on_and_it_recovers() -> Result<()> {
             let Some((fault, _)) = FAULTS.get(n) else {
                 continue;
             };
-            let is_plain = service.url.starts_with("http://");
+            let is_plain = !service.url.starts_with("https://");
             // one slow answer is waited for, many are a timeout; a session ends once
             let count = matches!(*fault, "slow" | "expired_session").then_some(1);
             let is_known = !(*fault == "wrong_certificate" && is_plain);

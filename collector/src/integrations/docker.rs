@@ -274,7 +274,7 @@ impl Docker {
                 Ok(info) => self.learn_clock(&info),
                 // nothing but a name and two sizes is lost
                 Err(e) => {
-                    debug!(source = %self.address, error = %e, "the engine does not tell about itself: {e}");
+                    debug!(source = %self.address, "the engine does not tell about itself: {e}");
                 }
             }
             let name = self.engine_name();
@@ -316,7 +316,7 @@ impl Docker {
                 Err(e) => {
                     let refused = is_refusal(&e);
                     self.images.failed(refused);
-                    debug!(source = %self.address, error = %e, "the engine does not tell its images: {e}");
+                    debug!(source = %self.address, "the engine does not tell its images: {e}");
                 }
             }
         }
@@ -503,7 +503,7 @@ impl Docker {
                 | None => {}
                 Some(Err(e)) => {
                     failed += 1;
-                    debug!(source = %self.address, container = known.name(), error = %e, "no reading of `{}`: {e}", known.name());
+                    debug!(source = %self.address, container = known.name(), "no reading of `{}`: {e}", known.name());
                     first.get_or_insert(e);
                 }
             }
@@ -579,8 +579,7 @@ impl Docker {
                     wait = wait.max(REFUSED);
                     if !std::mem::replace(&mut self.refused, true) {
                         warn!(
-                            source = %self.address, error = %why,
-                            "{} does not tell its events, so changes are seen at the next poll only: {why}", self.address
+                            source = %self.address, "{} does not tell its events, so changes are seen at the next poll only: {why}", self.address
                         );
                     }
                 }
@@ -590,7 +589,7 @@ impl Docker {
                 }
                 _ => {}
             }
-            debug!(source = %self.address, error = %why, "the event stream ended: {why}");
+            debug!(source = %self.address, "the event stream ended: {why}");
         }
         self.connect_at = Instant::now() + wait;
     }

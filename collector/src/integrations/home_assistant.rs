@@ -283,7 +283,6 @@ impl HomeAssistant {
                     let e = self.without_token(e);
                     warn!(
                         service = %self.service.base(),
-                        error = %e,
                         "the WebSocket of Home Assistant does not open, so changes are seen at polls only: {e}"
                     );
                 }

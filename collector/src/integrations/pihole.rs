@@ -359,7 +359,7 @@ impl Pihole {
             Ok(body) => Ok(Some(body)),
             Err(e) if e.class == FailureClass::BadAnswer => {
                 let e = self.without_secrets(e);
-                debug!(service = %self.service.base(), error = %e, "a part is left out: {e}");
+                debug!(service = %self.service.base(), "a part is left out: {e}");
                 Ok(None)
             }
             Err(e) => Err(e),

@@ -181,7 +181,7 @@ impl Proxmox {
             Ok(rights) => cluster::missing_rights(&rights),
             Err(e) if is_blind => return Err(e),
             Err(e) => {
-                debug!(source = %base, error = %e, "cannot read which rights there are: {e}");
+                debug!(source = %base, "cannot read which rights there are: {e}");
                 return Ok(());
             }
         };
@@ -282,7 +282,6 @@ impl Proxmox {
                     let path = job.path();
                     warn!(
                         path,
-                        error = %e,
                         "{path} is not answered, and what it tells is left out until it is: {e}"
                     );
                 }

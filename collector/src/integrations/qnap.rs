@@ -234,7 +234,7 @@ impl Qnap {
         match asked {
             Ok(reply) => Ok(Some(reply)),
             Err(e) if e.class == FailureClass::BadAnswer => {
-                debug!(service = %self.session.service().base(), error = %e, "a part is left out: {e}");
+                debug!(service = %self.session.service().base(), "a part is left out: {e}");
                 Ok(None)
             }
             Err(e) => Err(e),
@@ -331,7 +331,6 @@ impl Qnap {
                 if self.told.insert(job) {
                     warn!(
                         path,
-                        error = %e,
                         "{path} is not answered, and what it tells is left out until it is: {e}"
                     );
                 }

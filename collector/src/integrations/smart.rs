@@ -253,7 +253,7 @@ impl Smart {
                     self.left_alone.insert(device.clone(), (until, e.clone()));
                 }
                 if self.told.insert(device.clone()) {
-                    warn!(device = %device, error = %e, "disk {device} is not read: {e}");
+                    warn!(device = %device, "disk {device} is not read: {e}");
                 }
                 Err(e)
             }

@@ -332,9 +332,9 @@ impl Synology {
     fn tell_failure(&mut self, what: &'static str, error: &PollError) {
         let base = self.session.base();
         if what == UPS.api || what == HIBERNATION.api {
-            debug!(service = %base, error = %error, "a part is left out: {error}");
+            debug!(service = %base, "a part is left out: {error}");
         } else if self.told.insert(what) {
-            warn!(service = %base, error = %error, "what {what} tells is left out until it is answered: {error}");
+            warn!(service = %base, "what {what} tells is left out until it is answered: {error}");
         }
     }
 

@@ -169,12 +169,12 @@ impl<'a> House<'a> {
         if let Some((_, there)) = &self.log
             && let Err(e) = there.close().await
         {
-            tracing::warn!(error = %e, "the event log did not close cleanly: {e}");
+            tracing::warn!("the event log did not close cleanly: {e}");
         }
         if let Some((_, there)) = &self.store
             && let Err(e) = there.close().await
         {
-            tracing::warn!(error = %e, "the time-series store did not close cleanly: {e}");
+            tracing::warn!("the time-series store did not close cleanly: {e}");
         }
     }
 }

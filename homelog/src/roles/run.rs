@@ -37,12 +37,12 @@ impl Open {
     async fn close(&self) {
         for store in &self.stores {
             if let Err(e) = store.close().await {
-                warn!(error = %e, "the time-series store did not close cleanly: {e}");
+                warn!("the time-series store did not close cleanly: {e}");
             }
         }
         for log in &self.logs {
             if let Err(e) = log.close().await {
-                warn!(error = %e, "the event log did not close cleanly: {e}");
+                warn!("the event log did not close cleanly: {e}");
             }
         }
     }

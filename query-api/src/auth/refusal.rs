@@ -36,7 +36,7 @@ pub(super) fn throttled(seconds: u64) -> ApiError {
 
 impl From<StoreError> for ApiError {
     fn from(cause: StoreError) -> Self {
-        error!(error = %cause, "the control store failed: {cause}");
+        error!("the control store failed: {cause}");
         Self::unavailable(
             "control_store_failed",
             "users and sessions cannot be read or written right now; the server's log says why",

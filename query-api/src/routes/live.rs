@@ -138,7 +138,7 @@ impl LiveStream {
                 match block.json_data(&event) {
                     Ok(block) => return Some((Ok(block), self)),
                     Err(e) => {
-                        warn!(error = %e, event.id = %event.id, "an event could not be written: {e}");
+                        warn!(event.id = %event.id, "an event could not be written: {e}");
                         return None;
                     }
                 }
@@ -170,7 +170,7 @@ impl LiveStream {
                     }
                     Err(ReadError::Closed) => return None,
                     Err(e) => {
-                        warn!(error = %e, "a live stream ends: {e}");
+                        warn!("a live stream ends: {e}");
                         return None;
                     }
                 },

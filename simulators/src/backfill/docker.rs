@@ -38,17 +38,6 @@ impl Docker {
         Self { engine, ids }
     }
 
-    fn entity(&self, container: &Container, id: &str) -> anyhow::Result<Entity> {
-        let key = format!("{}/{}/1", container.project, container.service);
-        Ok(entity("container", &key)?
-            .with_label("name", container.name)
-            .with_label("image", container.image)
-            .with_label("container_id", id)
-            .with_label("host", HOST)
-            .with_label("compose_project", container.project)
-            .with_label("compose_service", container.service))
-    }
-
     fn tell_engine(&self, running: usize, told: &mut Told) -> anyhow::Result<()> {
         let count = |number: usize| i64::try_from(number).unwrap_or(0);
         let all = self.engine.containers.len();
@@ -109,10 +98,21 @@ impl Docker {
             if let Some(code) = event.exit_code {
                 fields.set("exit_code", code);
             }
-            told.change(event.at, self.entity(container, id)?, fields);
+            told.change(event.at, of_container(container, id)?, fields);
         }
         Ok(())
     }
+}
+
+fn of_container(container: &Container, id: &str) -> anyhow::Result<Entity> {
+    let key = format!("{}/{}/1", container.project, container.service);
+    Ok(entity("container", &key)?
+        .with_label("name", container.name)
+        .with_label("image", container.image)
+        .with_label("container_id", id)
+        .with_label("host", HOST)
+        .with_label("compose_project", container.project)
+        .with_label("compose_service", container.service))
 }
 
 /// Cores in use of late; absent where it began to run since.
@@ -175,7 +175,7 @@ impl Source for Docker {
                 running += 1;
             }
             let fields = fields(world, container, span.to);
-            told.sample(self.entity(container, id)?, fields);
+            told.sample(of_container(container, id)?, fields);
         }
         self.tell_engine(running, told)?;
         if span.slow {

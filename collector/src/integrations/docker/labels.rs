@@ -177,7 +177,6 @@ fn refuse(
     warn!(
         source = %context.source,
         container = entry.who.name,
-        error = why,
         "container `{}` asks for a source that cannot be: label {why}", entry.who.name
     );
     if let Some(known) = containers.get_mut(&entry.engine_id) {

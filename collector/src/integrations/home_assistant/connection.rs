@@ -249,7 +249,7 @@ fn read(text: &str, messages: &mut VecDeque<Message>) {
     if text.trim_start().starts_with('[') {
         match serde_json::from_str::<Vec<Box<RawValue>>>(text) {
             Ok(several) => messages.extend(several.iter().filter_map(|one| message(one.get()))),
-            Err(e) => debug!(error = %e, "a garbled message is passed over: {e}"),
+            Err(e) => debug!("a garbled message is passed over: {e}"),
         }
     } else {
         messages.extend(message(text));

@@ -93,7 +93,7 @@ impl SlowReader {
                 self.idle = Some(readings);
             }
             // not an error of this poll; without its readings the reader stays silent until it is opened again
-            Err(e) => warn!(error = %e, "reading file systems or sensors failed: {e}"),
+            Err(e) => warn!("reading file systems or sensors failed: {e}"),
         }
     }
 }

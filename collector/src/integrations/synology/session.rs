@@ -357,7 +357,7 @@ impl Session {
         self.supervisor
             .spawn_transient(self.task.as_str(), async move {
                 if let Err(e) = request.send().await {
-                    debug!(error = %e, "a session of a DSM was not given back and ends by itself: {e}");
+                    debug!("a session of a DSM was not given back and ends by itself: {e}");
                 }
             });
     }
