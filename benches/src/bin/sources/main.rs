@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 use clap::Parser;
 use homelog_tests::simulator::Simulator;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
@@ -52,9 +52,14 @@ fn main() -> Result<()> {
         .worker_threads(1)
         .enable_all()
         .build()?;
-    let seed = options.seed.to_string();
-    let simulator = Simulator::start_of(&options.homelog, &["--seed", &seed])?;
-    let services = simulator.mocks()?;
+    // two homes: a Pi-hole has 16 seats only
+    let homes = [options.seed, options.seed + 1]
+        .map(|seed| Simulator::start_of(&options.homelog, &["--seed", &seed.to_string()]));
+    let mut services = Vec::new();
+    for home in &homes {
+        let home = home.as_ref().map_err(|e| anyhow!("{e:#}"))?;
+        services.extend(home.mocks()?);
+    }
     let mut random = StdRng::seed_from_u64(options.seed);
     let mut links = Vec::new();
     let mut sources = Vec::new();
