@@ -24,6 +24,7 @@ mod outbox;
 pub mod own_metrics;
 mod pace;
 mod pattern;
+mod present;
 pub mod scheduler;
 mod service;
 mod source;

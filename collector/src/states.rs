@@ -1,6 +1,10 @@
 //! What was seen last, so that what moved is told as a change.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::{
+    borrow::Borrow,
+    collections::{BTreeMap, HashMap, HashSet},
+    hash::Hash,
+};
 
 use schemas::{
     Entity, Fields,
@@ -26,8 +30,14 @@ struct Known {
 pub(crate) struct States(HashMap<EntityType, HashMap<EntityId, Known>>);
 
 impl States {
-    /// Takes what was seen; what is different from before is told. The first sight of an entity is no change.
-    pub(crate) fn see(&mut self, entity: &Entity, seen: &[(Watched, &str)], batch: &mut Batch) {
+    /// Takes what was seen; what is different from before is told. The first sight of an entity is no change, and what was
+    /// not told this time stays as it was.
+    pub(crate) fn see<'v>(
+        &mut self,
+        entity: &Entity,
+        seen: &[(Watched, impl Into<Option<&'v str>> + Copy)],
+        batch: &mut Batch,
+    ) {
         let of_type = self.0.entry(entity.entity_type.clone()).or_default();
         let known = of_type.entry(entity.id.clone()).or_insert_with(|| Known {
             entity: entity.clone(),
@@ -36,8 +46,11 @@ impl States {
         known.entity.clone_from(entity);
         let mut fields = Fields::new();
         for ((field, old_field), value) in seen {
-            match known.values.insert(*field, (*value).to_owned()) {
-                Some(before) if before != *value => {
+            let Some(value) = (*value).into() else {
+                continue;
+            };
+            match known.values.insert(*field, value.to_owned()) {
+                Some(before) if before != value => {
                     fields.set_text(*field, value).set_text(*old_field, &before);
                 }
                 _ => {}
@@ -49,10 +62,10 @@ impl States {
     }
 
     /// Tells that entities of a type are not listed any more, and forgets them.
-    pub(crate) fn tell_gone(
+    pub(crate) fn tell_gone<I: Borrow<EntityId> + Eq + Hash>(
         &mut self,
         entity_type: &str,
-        listed: &HashSet<&EntityId>,
+        listed: &HashSet<I>,
         batch: &mut Batch,
     ) {
         let Some(of_type) = self.0.get_mut(entity_type) else {
@@ -68,6 +81,11 @@ impl States {
             batch.change(batch.time(), known.entity, fields);
         }
     }
+
+    /// Forgets a type: it is told in another way from now on.
+    pub(crate) fn forget(&mut self, entity_type: &str) {
+        self.0.remove(entity_type);
+    }
 }
 
 #[cfg(test)]
@@ -78,6 +96,11 @@ mod tests {
     use crate::testing;
 
     const NODE: Watched = ("node", "old_node");
+    const SMART: Watched = ("smart_status", "old_smart_status");
+
+    fn nothing() -> HashSet<EntityId> {
+        HashSet::new()
+    }
 
     #[test]
     fn only_what_moved_is_told() {
@@ -99,8 +122,8 @@ mod tests {
         let mut batch = testing::batch();
         states.tell_gone("guest", &HashSet::from([&guest.id]), &mut batch);
         assert!(batch.is_empty());
-        states.tell_gone("guest", &HashSet::new(), &mut batch);
-        states.tell_gone("guest", &HashSet::new(), &mut batch);
+        states.tell_gone("guest", &nothing(), &mut batch);
+        states.tell_gone("guest", &nothing(), &mut batch);
         let (events, _) = batch.into_parts();
         assert_eq!(events.len(), 1);
         assert_eq!(
@@ -109,5 +132,47 @@ mod tests {
         );
         // it is back: first sight
         assert_eq!(see(&mut states, "stopped", "b"), None);
+    }
+
+    #[test]
+    fn what_was_not_told_stays_as_it_was() {
+        let disk = Entity::new(
+            EntityType::new("disk").unwrap(),
+            EntityId::new("S1").unwrap(),
+        );
+        let mut states = States::default();
+        let see = |states: &mut States, status: Option<&str>, smart: Option<&str>| {
+            let mut batch = testing::batch();
+            states.see(&disk, &[(STATUS, status), (SMART, smart)], &mut batch);
+            batch.into_parts().0.pop().map(|e| e.fields)
+        };
+        assert_eq!(see(&mut states, Some("normal"), Some("normal")), None);
+        assert_eq!(see(&mut states, None, Some("normal")), None);
+        let moved = see(&mut states, Some("critical"), Some("normal")).unwrap();
+        assert_eq!(
+            moved.get("old_status"),
+            Some(&FieldValue::Text("normal".into()))
+        );
+        assert_eq!(moved.get("smart_status"), None);
+        let mut batch = testing::batch();
+        states.tell_gone("disk", &HashSet::from([disk.id.clone()]), &mut batch);
+        assert!(batch.is_empty());
+        states.tell_gone("disk", &nothing(), &mut batch);
+        states.tell_gone("disk", &nothing(), &mut batch);
+        let (events, _) = batch.into_parts();
+        assert_eq!(events.len(), 1);
+        assert_eq!(
+            events[0].fields.get("old_status"),
+            Some(&FieldValue::Text("critical".into()))
+        );
+        assert_eq!(
+            see(&mut states, Some("normal"), None),
+            None,
+            "it is back: first sight"
+        );
+        states.forget("disk");
+        let mut batch = testing::batch();
+        states.tell_gone("disk", &nothing(), &mut batch);
+        assert!(batch.is_empty());
     }
 }

@@ -260,7 +260,8 @@ impl Proxmox {
             let seen = [(STATUS, status.as_str()), (NODE, node)];
             self.states.see(&entity, &seen, batch);
         } else {
-            self.states.see(&entity, &[(STATUS, &status)], batch);
+            self.states
+                .see(&entity, &[(STATUS, status.as_str())], batch);
         }
         batch.sample(entity, fields);
     }
@@ -311,7 +312,8 @@ impl Proxmox {
             }
             Job::Pools(name) => {
                 for (entity, health, fields) in disks::pools(&name, data) {
-                    self.states.see(&entity, &[(HEALTH, &health)], batch);
+                    self.states
+                        .see(&entity, &[(HEALTH, health.as_str())], batch);
                     batch.sample(entity, fields);
                 }
             }
@@ -330,7 +332,7 @@ impl Proxmox {
                 let at = (node, device);
                 if let (Some(entity), Some(fields)) = (self.disks.get(&at), disks::smart(data)) {
                     if let Some(schemas::FieldValue::Text(health)) = fields.get("health") {
-                        self.states.see(entity, &[(HEALTH, health)], batch);
+                        self.states.see(entity, &[(HEALTH, &**health)], batch);
                     }
                     batch.sample(entity.clone(), fields);
                 }

@@ -275,7 +275,8 @@ impl Qnap {
                 .and_then(|health| value::name(health, "status"));
             if let Some(status) = status {
                 let status = status.to_lowercase();
-                self.states.see(&entity, &[(HEALTH, &status)], batch);
+                self.states
+                    .see(&entity, &[(HEALTH, status.as_str())], batch);
                 fields.set_text("health", &status);
                 // a disk or a volume may be why
                 let before = self.health.replace(status.clone());
@@ -290,7 +291,8 @@ impl Qnap {
         }
         for fan in fans {
             if let Some(status) = &fan.status {
-                self.states.see(&fan.entity, &[(STATUS, status)], batch);
+                self.states
+                    .see(&fan.entity, &[(STATUS, status.as_str())], batch);
             }
             batch.sample(fan.entity, fan.fields);
         }
@@ -393,7 +395,8 @@ impl Qnap {
         self.states.tell_gone("qnap_volume", &listed, batch);
         for volume in list {
             if let Some(status) = &volume.status {
-                self.states.see(&volume.entity, &[(STATUS, status)], batch);
+                self.states
+                    .see(&volume.entity, &[(STATUS, status.as_str())], batch);
             }
             batch.sample(volume.entity, volume.fields);
             for (entity, fields) in volume.shares {

@@ -10,7 +10,6 @@ mod metrics;
 mod refusal;
 mod session;
 mod sleep;
-mod states;
 mod storage;
 mod system;
 #[cfg(test)]
@@ -34,13 +33,13 @@ use crate::{
     Batch, Context, FailureClass, OpenError, PollError,
     integration::{Heard, Integration, Typed},
     service::{Secret, Service, TlsParams},
+    states::{STATUS, States, Watched},
 };
 use api::{Call, DSM, HIBERNATION, SYSTEM, UPS, UTILIZATION};
 use metrics::METRICS;
 use refusal::{Meaning, meaning};
 use session::{Failed, Session};
 use sleep::{Hibernation, Sleep};
-use states::{SMART, STATUS, STORAGE, States, TASK};
 use storage::{Asked, Clock, Storage, Way};
 use system::Facts;
 use utilization::Utilization;
@@ -58,6 +57,10 @@ const REFUSED: Duration = Duration::from_hours(1);
 /// How often the storage may be asked.
 const STORAGE_INTERVAL: std::ops::RangeInclusive<Duration> =
     Duration::from_mins(1)..=Duration::from_hours(24);
+
+const SMART: Watched = ("smart_status", "old_smart_status");
+const TASK: Watched = ("task", "old_task");
+const STORAGE: Watched = ("storage_status", "old_storage_status");
 
 /// Options of a source of kind `synology`.
 #[derive(Clone, Deserialize)]
@@ -434,7 +437,8 @@ impl Synology {
         }
         if let Some(status) = storage.status {
             let itself = self.facts.label(self.itself.clone());
-            self.states.see(&itself, &[(STORAGE, Some(&status))], batch);
+            self.states
+                .see(&itself, &[(STORAGE, status.as_str())], batch);
             let mut fields = Fields::new();
             fields.set_text("storage_status", &status);
             batch.sample(itself, fields);

@@ -6,7 +6,7 @@ use rusqlite::{Connection, params};
 use super::number;
 
 /// CRC-32 of the parts of a row, each with its length.
-pub(super) fn crc(parts: &[&[u8]]) -> i64 {
+fn crc(parts: &[&[u8]]) -> i64 {
     let mut hasher = crc32fast::Hasher::new();
     for part in parts {
         hasher.update(&(part.len() as u64).to_le_bytes());

@@ -1,10 +1,8 @@
 //! Values as Proxmox VE writes them: a number may be a string and the reverse, truth is 0 or 1, and anything may be absent.
 
-use schemas::{
-    Entity, Fields,
-    name::{EntityId, EntityType},
-};
 use serde_json::{Map, Value};
+
+pub(super) use crate::present::{entity, set_number, set_ratio, set_whole};
 
 pub(super) type Object = Map<String, Value>;
 
@@ -81,44 +79,6 @@ pub(super) fn text(row: &Object, key: &str) -> Option<String> {
         _ => return None,
     };
     (!text.is_empty()).then_some(text)
-}
-
-/// An entity, if the service's name for it can be an id.
-pub(super) fn entity(entity_type: &'static str, id: &str) -> Option<Entity> {
-    Some(Entity::new(
-        EntityType::new(entity_type).ok()?,
-        EntityId::new(id).ok()?,
-    ))
-}
-
-/// Sets what is there.
-pub(super) fn set_whole(fields: &mut Fields, field: &'static str, value: Option<u64>) {
-    if let Some(value) = value {
-        fields.set(field, value);
-    }
-}
-
-/// Sets a number that is there, with four digits.
-pub(super) fn set_number(fields: &mut Fields, field: &'static str, value: Option<f64>) {
-    if let Some(value) = value {
-        fields.set_rounded(field, value, 4);
-    }
-}
-
-/// Sets the share that is used, where both are there.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a ratio has four digits, a float sixteen"
-)]
-pub(super) fn set_ratio(
-    fields: &mut Fields,
-    field: &'static str,
-    used: Option<u64>,
-    of: Option<u64>,
-) {
-    if let (Some(used), Some(of)) = (used, of.filter(|of| *of > 0)) {
-        fields.set_rounded(field, used as f64 / of as f64, 4);
-    }
 }
 
 #[cfg(test)]

@@ -1,11 +1,9 @@
 //! Values as QTS writes them: everything is text, some of it with a unit behind it.
 
-use schemas::{
-    Entity, Fields,
-    name::{EntityId, EntityType},
-};
+use schemas::Fields;
 
 use super::xml::Element;
+pub(super) use crate::present::{entity, set_number, set_whole};
 
 /// Longest text of a number.
 const LONGEST_NUMBER: usize = 32;
@@ -75,28 +73,6 @@ fn rounded(number: f64) -> Option<u64> {
     (0.0..=EXACT)
         .contains(&number)
         .then(|| number.round() as u64)
-}
-
-/// An entity, if the service's name for it can be an id.
-pub(super) fn entity(entity_type: &'static str, id: &str) -> Option<Entity> {
-    Some(Entity::new(
-        EntityType::new(entity_type).ok()?,
-        EntityId::new(id).ok()?,
-    ))
-}
-
-/// Sets what is there.
-pub(super) fn set_whole(fields: &mut Fields, field: &'static str, value: Option<u64>) {
-    if let Some(value) = value {
-        fields.set(field, value);
-    }
-}
-
-/// Sets a number that is there, with four digits.
-pub(super) fn set_number(fields: &mut Fields, field: &'static str, value: Option<f64>) {
-    if let Some(value) = value {
-        fields.set_rounded(field, value, 4);
-    }
 }
 
 /// Sets how much of a whole is used, and its share, from what is free.

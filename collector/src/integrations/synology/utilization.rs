@@ -4,7 +4,7 @@ use schemas::Fields;
 use serde_json::Value;
 
 use super::wire::{
-    Object, number, object, rows, set_number, set_percent, set_share, set_whole, text, whole,
+    Object, number, object, rows, set_number, set_percent, set_ratio, set_whole, text, whole,
 };
 
 /// Most network interfaces, disks or volumes of one NAS that are told.
@@ -115,7 +115,7 @@ fn memory(row: &Object, fields: &mut Fields) {
             .try_fold(total, |left, part| left.checked_sub(part?))
     });
     set_whole(fields, "memory_used_bytes", used);
-    set_share(fields, "memory_used_ratio", used, total);
+    set_ratio(fields, "memory_used_ratio", used, total);
     let swap = bytes("total_swap");
     set_whole(fields, "swap_total_bytes", swap);
     let used = swap.and_then(|total| total.checked_sub(bytes("avail_swap")?));

@@ -3,7 +3,7 @@
 use schemas::{Entity, Fields};
 
 use super::wire::{
-    Object, entity, flag, number, object, rows, set_flag, set_percent, set_share, set_text,
+    Object, entity, flag, number, object, rows, set_flag, set_percent, set_ratio, set_text,
     set_whole, text, whole,
 };
 
@@ -45,12 +45,12 @@ fn volume(row: &Object) -> Option<Space> {
         let (used, total) = (whole(size, "used"), whole(size, "total"));
         set_whole(&mut fields, "used_bytes", used);
         set_whole(&mut fields, "size_bytes", total);
-        set_share(&mut fields, "used_ratio", used, total);
+        set_ratio(&mut fields, "used_ratio", used, total);
         // a file system without a fixed number of them writes 0
         let inodes = whole(size, "total_inode").filter(|total| *total > 0);
         let free = whole(size, "free_inode");
         let used = inodes.and_then(|total| total.checked_sub(free?));
-        set_share(&mut fields, "inodes_used_ratio", used, inodes);
+        set_ratio(&mut fields, "inodes_used_ratio", used, inodes);
     }
     set_flag(&mut fields, "writable", flag(row, "is_writable"));
     if fields.is_empty() {
@@ -80,7 +80,7 @@ fn summary(row: &Object) -> Option<Space> {
     set_text(&mut fields, "status", status.as_deref());
     set_whole(&mut fields, "used_bytes", used);
     set_whole(&mut fields, "size_bytes", total);
-    set_share(&mut fields, "used_ratio", used, total);
+    set_ratio(&mut fields, "used_ratio", used, total);
     if fields.is_empty() {
         return None;
     }

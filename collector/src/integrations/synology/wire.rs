@@ -1,10 +1,9 @@
 //! Values as DSM writes them: sizes as text, flags as words, -1 for what is not known, and anything may be absent.
 
-use schemas::{
-    Entity, Fields,
-    name::{EntityId, EntityType},
-};
+use schemas::Fields;
 use serde_json::{Map, Value};
+
+pub(super) use crate::present::{entity, set_flag, set_number, set_ratio, set_text, set_whole};
 
 pub(super) type Object = Map<String, Value>;
 
@@ -102,62 +101,10 @@ pub(super) fn celsius(row: &Object, key: &str) -> Option<f64> {
     number(row, key).filter(|celsius| *celsius > 0.0 && *celsius < 150.0)
 }
 
-/// An entity, if DSM's name for it can be an id.
-pub(super) fn entity(entity_type: &'static str, id: &str) -> Option<Entity> {
-    Some(Entity::new(
-        EntityType::new(entity_type).ok()?,
-        EntityId::new(id).ok()?,
-    ))
-}
-
-/// Sets what is there.
-pub(super) fn set_whole(fields: &mut Fields, field: &'static str, value: Option<u64>) {
-    if let Some(value) = value {
-        fields.set(field, value);
-    }
-}
-
-/// Sets a number that is there, with four digits.
-pub(super) fn set_number(fields: &mut Fields, field: &'static str, value: Option<f64>) {
-    if let Some(value) = value {
-        fields.set_rounded(field, value, 4);
-    }
-}
-
 /// Sets a part of one, where there is a percentage.
 pub(super) fn set_percent(fields: &mut Fields, field: &'static str, percent: Option<f64>) {
     let percent = percent.filter(|percent| (0.0..=100.0).contains(percent));
     set_number(fields, field, percent.map(|percent| percent / 100.0));
-}
-
-/// Sets a word that is there.
-pub(super) fn set_text(fields: &mut Fields, field: &'static str, value: Option<&str>) {
-    if let Some(value) = value {
-        fields.set_text(field, value);
-    }
-}
-
-/// Sets what is true or not, where that is known.
-pub(super) fn set_flag(fields: &mut Fields, field: &'static str, value: Option<bool>) {
-    if let Some(value) = value {
-        fields.set(field, value);
-    }
-}
-
-/// Sets the share that is used, where both are there.
-#[expect(
-    clippy::cast_precision_loss,
-    reason = "a ratio has four digits, a float sixteen"
-)]
-pub(super) fn set_share(
-    fields: &mut Fields,
-    field: &'static str,
-    used: Option<u64>,
-    of: Option<u64>,
-) {
-    if let (Some(used), Some(of)) = (used, of.filter(|of| *of > 0)) {
-        fields.set_rounded(field, used as f64 / of as f64, 4);
-    }
 }
 
 #[cfg(test)]
