@@ -51,6 +51,16 @@ impl Admission {
             .map_err(|outcome| Receipt { id, outcome })
     }
 
+    /// Whether a draft with an identity is one that entered before.
+    pub(crate) fn is_taken(&self, draft: &Draft) -> bool {
+        let Some(identity) = &draft.identity else {
+            return false;
+        };
+        let key = (draft.source.clone(), identity.epoch.clone());
+        let known = self.changed.get(&key).or_else(|| self.kept.get(&key));
+        known.is_some_and(|sequence| sequence.place(identity.seq) == Place::Taken)
+    }
+
     fn decide(&mut self, draft: Draft, json: &mut Vec<u8>) -> Result<Event, Outcome> {
         draft.check().map_err(|e| Outcome::Refused(e.to_string()))?;
         let (epoch, named) = match &draft.identity {

@@ -16,6 +16,7 @@ mod follower;
 mod identity;
 mod ledger;
 mod letters;
+mod look;
 mod member;
 mod metrics;
 mod options;
@@ -58,9 +59,11 @@ use tracing::warn;
 use self::{
     cluster::{Cluster, Extent, blocking},
     letters::Letters,
+    look::{Acknowledged, Looks},
     producer::{Leftovers, Producer},
     reader::Readers,
     retention::Sizes,
+    ticket::Told,
     view::View,
     writer::{Gate, Writer},
 };
@@ -95,10 +98,8 @@ struct Inner {
     letters: Letters,
     /// Whether the thread that follows is there.
     followed: AtomicBool,
-    /// Told when the log was found to be shorter than what is known of it.
-    doubt: AtomicBool,
-    /// Held by who reads what is new, on a handle that does not follow.
-    catching: Mutex<()>,
+    looks: Looks,
+    acknowledged: Arc<Acknowledged>,
     /// Told when the log is closed.
     stop: CancellationToken,
 }
@@ -311,13 +312,18 @@ fn begin(cluster: Arc<Cluster>, epoch: Epoch, topics: &[TopicReport]) -> Result<
     let leftovers = Arc::new(Leftovers::default());
     let producer =
         Producer::open(options, Arc::clone(&leftovers), largest).map_err(|e| cluster.fault(&e))?;
+    let acknowledged = Arc::new(Acknowledged::default());
+    let told = Told {
+        newest: newest.clone(),
+        acknowledged: Arc::clone(&acknowledged),
+    };
     let writer = Writer::new(
         topic.clone(),
         largest,
         epoch,
         producer,
         leftovers,
-        newest.clone(),
+        told,
         metrics.clone(),
     );
     Ok(Inner {
@@ -333,8 +339,8 @@ fn begin(cluster: Arc<Cluster>, epoch: Epoch, topics: &[TopicReport]) -> Result<
         sizes: Sizes::default(),
         letters: Letters::default(),
         followed: AtomicBool::new(options.follow),
-        doubt: AtomicBool::new(false),
-        catching: Mutex::default(),
+        looks: Looks::default(),
+        acknowledged,
         stop: CancellationToken::new(),
         cluster,
     })
@@ -357,7 +363,7 @@ impl EventLog for Kafka {
     }
 
     async fn append(&self, drafts: Vec<Draft>, _urgency: Urgency) -> Result<Appended, AppendError> {
-        self.inner.writer.append(drafts).await
+        writer::append(&self.inner, drafts).await
     }
 
     async fn read(&self, from: &Position, query: &ReadQuery) -> Result<Batch, ReadError> {

@@ -18,7 +18,7 @@ use super::{
     client::{self, Context},
     cluster::{Client, Extent, blocking, index, places, unsigned},
     error::{code, read, read_failed},
-    ledger::{Ledger, Mark},
+    look::{look, look_now, mend},
     record::{logged, record},
     sequences, snapshot,
     ticket::{Ticket, advance},
@@ -128,99 +128,34 @@ impl Follower {
         Ok(count)
     }
 
-    /// Looks whether the partitions still are what they were, if there is a doubt.
+    /// Looks whether the partitions still are what they were, if there is a doubt or somebody wants to know.
     fn look_after(&mut self, inner: &Inner) -> Result<(), ReadError> {
-        if inner.doubt.swap(false, Ordering::AcqRel) {
-            self.unsure = true;
-        }
-        if !self.unsure && self.looked.elapsed() < LOOK {
+        let asked = inner.looks.take();
+        if !self.unsure && !asked && self.looked.elapsed() < LOOK {
             return Ok(());
         }
         self.looked = Instant::now();
         let changed = match mend(inner) {
-            Err(e) if !self.unsure => {
+            Ok(changed) => changed,
+            Err(e) if !self.unsure && !asked => {
                 debug!(error = %e, "whether the partitions still are what they were is not known");
-                false
+                return Ok(());
             }
-            mended => mended?,
+            Err(e) => {
+                if asked {
+                    inner.looks.ask();
+                }
+                return Err(e);
+            }
         };
         if changed || self.unsure {
+            self.unsure = true;
             self.assign(inner)
                 .map_err(|e| read(inner.cluster.brokers(), "following", &e))?;
         }
         self.unsure = false;
         Ok(())
     }
-}
-
-/// Begins partitions anew that were cut short or made anew, and goes over what was trimmed. Returns whether there were any.
-/// Blocks.
-fn mend(inner: &Inner) -> Result<bool, ReadError> {
-    // what is known is taken first: what is appended meanwhile only moves the ends on
-    let marks: Vec<Mark> = inner.view().ledgers.iter().map(Ledger::mark).collect();
-    let newest = inner.newest.borrow().clone();
-    let extents = inner.extents()?;
-    let (mut cut, mut skipped) = (Vec::new(), false);
-    for (partition, (mark, extent)) in (0..).zip(marks.into_iter().zip(&extents)) {
-        let next = mark.next;
-        let is_shorter = extent.high < newest.offset(partition);
-        // one that was cut may have grown past its old end again
-        if is_shorter || !sequences::is_of(&inner.cluster, partition, mark, *extent)? {
-            cut.push(partition);
-        } else if next < extent.low {
-            warn!(
-                partition,
-                from = next,
-                to = extent.low,
-                "records went before they were followed"
-            );
-            let mut view = inner.view();
-            if let Some(ledger) = view.ledgers.get_mut(partition) {
-                ledger.skip_to(extent.low);
-            }
-            view.ring.reset(partition, extent.low);
-            drop(view);
-            skipped = true;
-            advance(&inner.reached, std::iter::once((partition, extent.low)));
-        }
-    }
-    if cut.is_empty() {
-        return Ok(skipped);
-    }
-    error!(
-        partitions = ?cut,
-        "the event log was cut short or made anew: what agents still hold for 24 hours they send again, the rest of what was cut is lost"
-    );
-    inner.metrics.rebuilt.inc_by(cut.len() as u64);
-    let wanted: Vec<_> = (0..)
-        .zip(extents.iter().copied())
-        .filter(|(partition, _)| cut.contains(partition))
-        .collect();
-    let beginnings = sequences::load(&inner.cluster, &wanted)?;
-    let mut view = inner.view();
-    for (partition, beginning) in cut.iter().zip(beginnings) {
-        view.reset(*partition, beginning);
-    }
-    let known = view.known();
-    let nexts: Vec<u64> = view.ledgers.iter().map(|l| l.next).collect();
-    drop(view);
-    inner.writer.intake().admission.reset(known);
-    let back = |position: &mut Position, to: &dyn Fn(usize) -> u64| {
-        let offsets = position.offsets().iter().copied();
-        let offsets = (0..).zip(offsets).map(|(partition, offset)| {
-            if cut.contains(&partition) {
-                to(partition)
-            } else {
-                offset
-            }
-        });
-        *position = Position::from_offsets(offsets.collect());
-    };
-    let next = |partition: usize| nexts.get(partition).copied().unwrap_or(0);
-    let high = |partition: usize| extents.get(partition).map_or(0, |e| e.high);
-    inner.reached.send_modify(|position| back(position, &next));
-    inner.newest.send_modify(|position| back(position, &high));
-    Ok(true)
 }
 
 /// Starts the thread that follows until the log is closed.
@@ -289,36 +224,16 @@ pub(super) fn save(inner: &Inner, all: bool) -> Vec<Arc<Ticket>> {
 
 /// Waits until everything that is in the log now is known here. Returns where the partitions begin and end.
 pub(super) async fn catch_up(inner: &Arc<Inner>) -> Result<Vec<Extent>, ReadError> {
+    look(inner).await?;
     // what is known is taken first: what is appended meanwhile only moves the ends on
     let reached = inner.reached.borrow().clone();
     let extents = {
         let inner = Arc::clone(inner);
         blocking(move || inner.extents()).await?
     };
-    let is_shorter = |reached: &Position| {
-        let mut ends = (0..).zip(&extents);
-        ends.any(|(partition, extent)| extent.high < reached.offset(partition))
-    };
-    if is_shorter(&reached) {
-        if inner.follows() {
-            inner.doubt.store(true, Ordering::Release);
-            let mut reached = inner.reached.subscribe();
-            let noticed = reached.wait_for(|reached| !is_shorter(reached));
-            if tokio::time::timeout(PATIENCE, noticed).await.is_err() {
-                let cause = "it was cut short, and what is left cannot be read";
-                return Err(read_failed(inner.cluster.brokers(), cause));
-            }
-        } else {
-            let inner = Arc::clone(inner);
-            blocking(move || {
-                let _one = inner
-                    .catching
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner);
-                mend(&inner)
-            })
-            .await?;
-        }
+    let mut ends = (0..).zip(&extents);
+    if ends.any(|(partition, extent)| extent.high < reached.offset(partition)) {
+        look_now(inner).await?;
     }
     advance(&inner.newest, (0..).zip(extents.iter().map(|e| e.high)));
     let target = Position::from_offsets(extents.iter().map(|e| e.high).collect());
@@ -357,13 +272,13 @@ pub(super) async fn reach(inner: &Arc<Inner>, target: Position) -> Result<(), Re
 /// Reads up to a position, for a handle that does not follow. Blocks.
 fn once(inner: &Inner, target: &Position) -> Result<(), ReadError> {
     let _one = inner
-        .catching
+        .looks
+        .one
         .lock()
         .unwrap_or_else(PoisonError::into_inner);
     if inner.reached.borrow().reaches(target) {
         return Ok(());
     }
-    mend(inner)?;
     let mut follower = Follower::open(inner)
         .map_err(|e| read(inner.cluster.brokers(), "reading what is new", &e))?;
     let mut heard = Instant::now();

@@ -27,10 +27,10 @@ pub(super) struct Ledger {
     pub(super) echoes: Echoes,
 }
 
-/// Where a ledger ends, and by what its end is known again.
-#[derive(Clone, Copy, Debug)]
+/// Where something ends, and by what its end is known again.
+#[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Mark {
-    /// Offset after everything that it knows.
+    /// Offset after its last record.
     pub(super) next: u64,
     /// When the last record before it was logged, in Unix milliseconds; 0 if that is not known.
     pub(super) logged: i64,

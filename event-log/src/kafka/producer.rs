@@ -15,6 +15,7 @@ use rdkafka::{
     },
     types::RDKafkaErrorCode as Code,
 };
+use schemas::Timestamp;
 use tokio::sync::Notify;
 
 use super::{
@@ -121,7 +122,9 @@ impl ProducerContext for Deliveries {
         match result {
             Ok(message) => {
                 let next = unsigned(message.offset()) + 1;
-                sent.ticket.delivered(index(message.partition()), next);
+                let logged = message.timestamp().to_millis().map(Timestamp::from_millis);
+                sent.ticket
+                    .delivered(index(message.partition()), next, logged);
             }
             Err((error, message)) => self.leftovers.add(Undelivered {
                 sent,

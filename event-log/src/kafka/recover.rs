@@ -160,7 +160,7 @@ fn send_again(inner: &Inner, left: Vec<Undelivered>) {
         if is_there {
             found += 1;
             // in which partition it is does not matter: everything before `newest` is durable
-            one.sent.ticket.delivered(0, newest.offset(0));
+            one.sent.ticket.delivered(0, newest.offset(0), None);
         } else {
             sent += 1;
             producer.send(&one.topic, &one.key, &one.payload, one.headers, one.sent);

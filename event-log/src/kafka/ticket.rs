@@ -8,10 +8,10 @@ use std::{
     time::Instant,
 };
 
-use schemas::Position;
+use schemas::{Position, Timestamp};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
-use super::Metrics;
+use super::{Metrics, look::Acknowledged};
 use crate::AppendError;
 
 /// Holds a ticket open while records are sent.
@@ -23,11 +23,19 @@ impl Drop for Seal {
     }
 }
 
+/// Where it is told what came into the log.
+#[derive(Clone)]
+pub(super) struct Told {
+    /// The position after the newest event.
+    pub(super) newest: watch::Sender<Position>,
+    pub(super) acknowledged: Arc<Acknowledged>,
+}
+
 /// What became of the records of an append.
 #[derive(Default, Debug)]
 pub(super) struct Outcomes {
-    /// Offset after the last that was taken, by partition.
-    pub(super) ends: Vec<(usize, u64)>,
+    /// Offset after the last that was taken, by partition, and when it was logged if the brokers say so.
+    pub(super) ends: Vec<(usize, u64, Option<Timestamp>)>,
     /// Which drafts the brokers refused, and why.
     pub(super) refused: Vec<(usize, String)>,
     /// Why it is not known what became of the rest.
@@ -41,8 +49,8 @@ pub(super) struct Ticket {
     outcomes: Mutex<Outcomes>,
     done: watch::Sender<bool>,
     began: Instant,
-    /// Where the position after the newest event is told; not of records beside the events.
-    newest: Option<watch::Sender<Position>>,
+    /// Not of records beside the events.
+    told: Option<Told>,
     metrics: Metrics,
     /// Its room in the queue, until all of it is answered.
     #[expect(dead_code, reason = "held until it goes")]
@@ -51,7 +59,7 @@ pub(super) struct Ticket {
 
 impl Ticket {
     pub(super) fn new(
-        newest: Option<watch::Sender<Position>>,
+        told: Option<Told>,
         metrics: Metrics,
         room: Option<OwnedSemaphorePermit>,
     ) -> Arc<Self> {
@@ -60,7 +68,7 @@ impl Ticket {
             outcomes: Mutex::default(),
             done: watch::Sender::new(false),
             began: Instant::now(),
-            newest,
+            told,
             metrics,
             room,
         })
@@ -73,7 +81,7 @@ impl Ticket {
     /// One more record was sent.
     pub(super) fn sent(&self) {
         self.left.fetch_add(1, Ordering::AcqRel);
-        if self.newest.is_some() {
+        if self.told.is_some() {
             self.metrics.in_flight.inc();
         }
     }
@@ -83,19 +91,18 @@ impl Ticket {
         Seal(Arc::clone(self))
     }
 
-    /// A record is in the log before the offset `next`.
-    pub(super) fn delivered(&self, partition: usize, next: u64) {
+    /// A record is in the log before the offset `next`, since `logged` if that is known.
+    pub(super) fn delivered(&self, partition: usize, next: u64, logged: Option<Timestamp>) {
         {
             let mut outcomes = self.outcomes();
-            match outcomes.ends.iter_mut().find(|(p, _)| *p == partition) {
-                Some((_, end)) => *end = (*end).max(next),
-                None => outcomes.ends.push((partition, next)),
+            match outcomes.ends.iter_mut().find(|(p, ..)| *p == partition) {
+                Some((_, end, at)) if *end < next => (*end, *at) = (next, logged),
+                Some(_) => {}
+                None => outcomes.ends.push((partition, next, logged)),
             }
         }
         self.answered();
-        self.metrics
-            .appended
-            .inc_by(u64::from(self.newest.is_some()));
+        self.metrics.appended.inc_by(u64::from(self.told.is_some()));
     }
 
     /// A record is refused.
@@ -112,7 +119,7 @@ impl Ticket {
     }
 
     fn answered(&self) {
-        if self.newest.is_some() {
+        if self.told.is_some() {
             self.metrics.in_flight.dec();
         }
         self.less();
@@ -122,14 +129,23 @@ impl Ticket {
         if self.left.fetch_sub(1, Ordering::AcqRel) != 1 {
             return;
         }
-        if let Some(newest) = &self.newest {
+        if let Some(told) = &self.told {
             let outcomes = self.outcomes();
             if !outcomes.ends.is_empty() {
                 self.metrics
                     .append_seconds
                     .observe(self.began.elapsed().as_secs_f64());
             }
-            advance(newest, outcomes.ends.iter().copied());
+            for (partition, next, logged) in &outcomes.ends {
+                if let Some(logged) = logged {
+                    told.acknowledged.tell(*partition, *next, *logged);
+                }
+            }
+            let ends = outcomes.ends.iter();
+            advance(
+                &told.newest,
+                ends.map(|(partition, next, _)| (*partition, *next)),
+            );
         }
         self.done.send_replace(true);
     }
@@ -183,12 +199,12 @@ mod tests {
         let ticket = Ticket::new(None, Metrics::default(), None);
         let seal = ticket.seal();
         ticket.sent();
-        ticket.delivered(0, 1);
+        ticket.delivered(0, 1, None);
         assert!(!ticket.is_done(), "more may be sent");
         ticket.sent();
         drop(seal);
         assert!(!ticket.is_done(), "one is on its way");
-        ticket.delivered(0, 2);
+        ticket.delivered(0, 2, None);
         assert!(ticket.is_done());
     }
 }

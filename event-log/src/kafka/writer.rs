@@ -6,13 +6,13 @@ use std::sync::{
 };
 
 use rdkafka::message::OwnedHeaders;
-use schemas::{Draft, Epoch, Position};
+use schemas::{Draft, Epoch};
 use tokio::sync::{Semaphore, watch};
 
 use super::{
-    Metrics,
+    Inner, Metrics, look,
     producer::{Leftovers, Producer, Sent},
-    ticket::Ticket,
+    ticket::{Ticket, Told},
 };
 use crate::{
     AppendError, Appended, Outcome, Receipt,
@@ -54,7 +54,7 @@ pub(super) struct Writer {
     pub(super) gate: watch::Sender<Gate>,
     pub(super) leftovers: Arc<Leftovers>,
     room: Arc<Semaphore>,
-    newest: watch::Sender<Position>,
+    told: Told,
     metrics: Metrics,
 }
 
@@ -65,7 +65,7 @@ impl Writer {
         epoch: Epoch,
         producer: Producer,
         leftovers: Arc<Leftovers>,
-        newest: watch::Sender<Position>,
+        told: Told,
         metrics: Metrics,
     ) -> Self {
         Self {
@@ -80,7 +80,7 @@ impl Writer {
             gate: watch::Sender::new(Gate::Open),
             leftovers,
             room: Arc::new(Semaphore::new(ROOM_KIB)),
-            newest,
+            told,
             metrics,
         }
     }
@@ -108,61 +108,6 @@ impl Writer {
         }
     }
 
-    pub(super) async fn append(&self, drafts: Vec<Draft>) -> Result<Appended, AppendError> {
-        if *self.gate.borrow() == Gate::Closed {
-            return Err(AppendError::Closed);
-        }
-        // what a client keeps of each record while it is on its way
-        let kib = weight(&drafts) + drafts.len() / 4;
-        let kib = u32::try_from(kib.clamp(1, ROOM_KIB)).unwrap_or(u32::MAX);
-        let room = Arc::clone(&self.room).acquire_many_owned(kib);
-        let room = tokio::time::timeout(PATIENCE, room)
-            .await
-            .map_err(|_| AppendError::Busy)?
-            .map_err(|_| AppendError::Closed)?;
-        let ticket = Ticket::new(Some(self.newest.clone()), self.metrics.clone(), Some(room));
-        let seal = ticket.seal();
-        let mut receipts = Vec::with_capacity(drafts.len());
-        let mut drafts = drafts.into_iter();
-        // an append without drafts waits for the others too
-        let mut waits_for = self.flying();
-        let mut closed = None;
-        while drafts.len() > 0 {
-            if let Err(e) = self.open().await {
-                closed = Some(e);
-                break;
-            }
-            self.admit(&mut drafts, &ticket, &mut receipts);
-            tokio::task::yield_now().await;
-        }
-        drop(seal);
-        self.answered(&ticket).await?;
-        let outcomes = ticket.take();
-        if let Some(failed) = outcomes.failed.or(closed) {
-            return Err(failed);
-        }
-        for (draft, why) in outcomes.refused {
-            if let Some(receipt) = receipts.get_mut(draft) {
-                receipt.outcome = Outcome::Refused(why);
-            }
-        }
-        // whoever is told of a duplicate can read it, and the position is after all that came before
-        let has_duplicates = receipts.iter().any(|r| r.outcome == Outcome::Duplicate);
-        if has_duplicates || receipts.is_empty() {
-            waits_for.extend(self.flying());
-            for other in waits_for {
-                self.answered(&other).await?;
-                if has_duplicates && let Some(failed) = other.failure() {
-                    return Err(failed);
-                }
-            }
-        }
-        Ok(Appended {
-            receipts,
-            position: self.newest.borrow().clone(),
-        })
-    }
-
     /// Waits until a ticket is answered, but not for ever once the log was closed: then nobody may be left who answers.
     async fn answered(&self, ticket: &Ticket) -> Result<(), AppendError> {
         let mut gate = self.gate.subscribe();
@@ -182,17 +127,19 @@ impl Writer {
         intake.flying.clone()
     }
 
-    /// Admits some drafts and sends them, unless the gate has closed meanwhile.
+    /// Admits some drafts and sends them, unless the gate has closed meanwhile. Stops at one that seems to be there already
+    /// if that is not to be trusted, and returns whether it did.
     fn admit(
         &self,
         drafts: &mut std::vec::IntoIter<Draft>,
         ticket: &Arc<Ticket>,
         receipts: &mut Vec<Receipt>,
-    ) {
+        is_trusted: bool,
+    ) -> bool {
         let largest = self.largest();
         let mut intake = self.intake();
         if *self.gate.borrow() != Gate::Open {
-            return;
+            return false;
         }
         let Intake {
             admission,
@@ -204,7 +151,14 @@ impl Writer {
             flying.retain(|ticket| !ticket.is_done());
             flying.push(Arc::clone(ticket));
         }
-        for draft in drafts.by_ref().take(SLICE) {
+        for _ in 0..SLICE {
+            let seems_there = |draft: &Draft| !is_trusted && admission.is_taken(draft);
+            if drafts.as_slice().first().is_some_and(seems_there) {
+                return true;
+            }
+            let Some(draft) = drafts.next() else {
+                break;
+            };
             json.clear();
             let event = match admission.admit(draft, json) {
                 Ok(event) => event,
@@ -236,6 +190,7 @@ impl Writer {
             );
             receipts.push(receipt);
         }
+        false
     }
 
     /// Counts one more record of a ticket as on its way, and gives it its place in the order of all.
@@ -321,6 +276,77 @@ impl Writer {
         self.gate.send_replace(Gate::Closed);
         done && self.flying().is_empty()
     }
+}
+
+/// See [`crate::EventLog::append`].
+pub(super) async fn append(
+    inner: &Arc<Inner>,
+    drafts: Vec<Draft>,
+) -> Result<Appended, AppendError> {
+    let writer = &inner.writer;
+    if *writer.gate.borrow() == Gate::Closed {
+        return Err(AppendError::Closed);
+    }
+    // what a client keeps of each record while it is on its way
+    let kib = weight(&drafts) + drafts.len() / 4;
+    let kib = u32::try_from(kib.clamp(1, ROOM_KIB)).unwrap_or(u32::MAX);
+    let room = Arc::clone(&writer.room).acquire_many_owned(kib);
+    let room = tokio::time::timeout(PATIENCE, room)
+        .await
+        .map_err(|_| AppendError::Busy)?
+        .map_err(|_| AppendError::Closed)?;
+    let told = Some(writer.told.clone());
+    let ticket = Ticket::new(told, writer.metrics.clone(), Some(room));
+    let seal = ticket.seal();
+    let mut receipts = Vec::with_capacity(drafts.len());
+    let mut drafts = drafts.into_iter();
+    // an append without drafts waits for the others too
+    let mut waits_for = writer.flying();
+    let mut closed = None;
+    let mut has_looked = false;
+    while drafts.len() > 0 {
+        if let Err(e) = writer.open().await {
+            closed = Some(e);
+            break;
+        }
+        let is_trusted = has_looked || inner.looks.is_fresh();
+        if writer.admit(&mut drafts, &ticket, &mut receipts, is_trusted) {
+            if let Err(e) = look::look_until_seen(inner).await {
+                closed = Some(e);
+                break;
+            }
+            has_looked = true;
+        } else {
+            has_looked = false;
+        }
+        tokio::task::yield_now().await;
+    }
+    drop(seal);
+    writer.answered(&ticket).await?;
+    let outcomes = ticket.take();
+    if let Some(failed) = outcomes.failed.or(closed) {
+        return Err(failed);
+    }
+    for (draft, why) in outcomes.refused {
+        if let Some(receipt) = receipts.get_mut(draft) {
+            receipt.outcome = Outcome::Refused(why);
+        }
+    }
+    // whoever is told of a duplicate can read it, and the position is after all that came before
+    let has_duplicates = receipts.iter().any(|r| r.outcome == Outcome::Duplicate);
+    if has_duplicates || receipts.is_empty() {
+        waits_for.extend(writer.flying());
+        for other in waits_for {
+            writer.answered(&other).await?;
+            if has_duplicates && let Some(failed) = other.failure() {
+                return Err(failed);
+            }
+        }
+    }
+    Ok(Appended {
+        receipts,
+        position: inner.newest.borrow().clone(),
+    })
 }
 
 pub(super) fn too_large(topic: &str, size: usize, largest: usize) -> String {

@@ -200,37 +200,71 @@ async fn closing_without_a_broker_ends_and_says_that_not_all_is_durable() {
     assert!(closed.expect("it ends").is_err());
 }
 
+fn drafts(seqs: std::ops::RangeInclusive<u64>) -> Vec<schemas::Draft> {
+    seqs.map(|seq| identified("nas1", "e1", seq)).collect()
+}
+
+/// A single broker whose log a power cut can take back to the first 50 events, and that has grown to 170 when it is up again.
+struct Cut {
+    server: test_servers::Kafka,
+    options: event_log::kafka::Options,
+    /// The data after the cut.
+    later: tempfile::TempDir,
+}
+
+impl Cut {
+    /// The broker holds the first 50 events.
+    async fn prepare() -> Self {
+        let mut server = test_servers::Kafka::start(&KafkaOptions::default()).unwrap();
+        let mut options = options(server.brokers(), 1);
+        // what the member does about it, not what its group does
+        options.session = Duration::from_mins(5);
+        let first = open(&options).await;
+        append(&first, drafts(1..=50)).await;
+        first.close().await.unwrap();
+        server.kill(0).unwrap();
+        let (now, later) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        copy(&server.data(0), now.path());
+        // what it will hold afterwards: each start is another term of its leader, as after a real cut
+        for _ in 0..2 {
+            server.restart(0).unwrap();
+            server.kill(0).unwrap();
+        }
+        server.restart(0).unwrap();
+        let others: Vec<Vec<u8>> = (1..=120).map(|seq| encoded("pi", "e2", seq)).collect();
+        let others: Vec<(&str, &[u8])> = others.iter().map(|o| ("pi", o.as_slice())).collect();
+        produce(&options, &others);
+        server.kill(0).unwrap();
+        copy(&server.data(0), later.path());
+        replace(&server.data(0), now.path());
+        server.restart(0).unwrap();
+        Self {
+            server,
+            options,
+            later,
+        }
+    }
+
+    fn strike(&mut self) {
+        self.server.kill(0).unwrap();
+        let partition = format!("{}-0", topic(&self.options));
+        replace(
+            &self.server.data(0).join(&partition),
+            &self.later.path().join(&partition),
+        );
+        for _ in 0..3 {
+            self.server.restart(0).unwrap();
+            self.server.kill(0).unwrap();
+        }
+        self.server.restart(0).unwrap();
+    }
+}
+
 /// As above, but before anybody looks the log has grown past the end that it had: only the records themselves tell.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_power_cut_took_is_noticed_though_the_log_is_longer_again() {
-    let mut server = test_servers::Kafka::start(&KafkaOptions::default()).unwrap();
-    let mut options = options(server.brokers(), 1);
-    // what the member does about it, not what its group does
-    options.session = Duration::from_mins(5);
-    let drafts = |seqs: std::ops::RangeInclusive<u64>| -> Vec<_> {
-        seqs.map(|seq| identified("nas1", "e1", seq)).collect()
-    };
-    let first = open(&options).await;
-    append(&first, drafts(1..=50)).await;
-    first.close().await.unwrap();
-    server.kill(0).unwrap();
-    let kept = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
-    copy(&server.data(0), kept[0].path());
-    // what it will hold afterwards: each start is another term of its leader, as after a real cut
-    for _ in 0..2 {
-        server.restart(0).unwrap();
-        server.kill(0).unwrap();
-    }
-    server.restart(0).unwrap();
-    let others: Vec<Vec<u8>> = (1..=120).map(|seq| encoded("pi", "e2", seq)).collect();
-    let others: Vec<(&str, &[u8])> = others.iter().map(|o| ("pi", o.as_slice())).collect();
-    produce(&options, &others);
-    server.kill(0).unwrap();
-    copy(&server.data(0), kept[1].path());
-    replace(&server.data(0), kept[0].path());
-    server.restart(0).unwrap();
-
-    let log = open(&options).await;
+    let mut cut = Cut::prepare().await;
+    let log = open(&cut.options).await;
     append(&log, drafts(51..=100)).await;
     let mut member = log.join("ingest").await.unwrap();
     let mut seen = Vec::new();
@@ -239,18 +273,7 @@ async fn what_a_power_cut_took_is_noticed_though_the_log_is_longer_again() {
         assert!(Instant::now() < end, "{} came", seen.len());
         take(&mut *member, &mut seen).await;
     }
-    server.kill(0).unwrap();
-    let partition = format!("{}-0", topic(&options));
-    replace(
-        &server.data(0).join(&partition),
-        &kept[1].path().join(&partition),
-    );
-    for _ in 0..3 {
-        server.restart(0).unwrap();
-        server.kill(0).unwrap();
-    }
-    server.restart(0).unwrap();
-
+    cut.strike();
     let (mut gap, mut came) = (None, 0);
     let end = Instant::now() + Duration::from_mins(1);
     while came < 170 {
@@ -268,5 +291,31 @@ async fn what_a_power_cut_took_is_noticed_though_the_log_is_longer_again() {
     assert_eq!(new, 50, "what was cut is taken when it comes again");
     assert_eq!(read_all(&log).await.len(), 220);
     member.leave().await.unwrap();
+    log.close().await.unwrap();
+}
+
+/// Whoever sends again is the first that asks: what was cut is no duplicate, neither where the log is followed nor where it is
+/// only written.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_power_cut_took_is_no_duplicate_though_nobody_has_noticed() {
+    let mut cut = Cut::prepare().await;
+    let mut options = cut.options.clone();
+    options.follow = false;
+    let agent = open(&options).await;
+    let log = open(&cut.options).await;
+    let of = |source: &'static str| (51..=75).map(move |seq| identified(source, "e1", seq));
+    let handles = [(&agent, "nas1"), (&log, "nas2")];
+    for (handle, source) in handles {
+        append(handle, of(source).collect()).await;
+        let known = append(handle, of(source).skip(20).collect()).await;
+        assert_eq!(known, vec![Outcome::Duplicate; 5]);
+    }
+    cut.strike();
+    for (handle, source) in handles {
+        let again = append(handle, of(source).collect()).await;
+        assert_eq!(again, vec![Outcome::Appended; 25], "of {source}");
+    }
+    assert_eq!(read_all(&log).await.len(), 220);
+    agent.close().await.unwrap();
     log.close().await.unwrap();
 }
