@@ -34,6 +34,7 @@ mod status;
 #[cfg(test)]
 mod testing;
 mod trial;
+mod wire;
 
 pub use batch::Batch;
 pub use defaults::{DockerHost, default_sources, find_docker, name_of_host};

@@ -18,6 +18,7 @@ pub mod role;
 pub mod simulator;
 pub mod sse;
 pub mod through_api;
+pub mod traefik;
 pub mod yaml;
 
 use std::path::{Path, PathBuf};

@@ -1,6 +1,7 @@
-//! Two APIs behind nginx: a live client whose API is killed goes on at the other one, without gap and without double.
+//! Two APIs behind nginx or Traefik: a live client whose API is killed goes on at the other one, without gap and without double.
 
 use std::{
+    path::Path,
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -16,6 +17,7 @@ use homelog_tests::{
     load::Load,
     nginx::Nginx,
     sse::Stream,
+    traefik::Traefik,
 };
 use serde_json::{Value, json};
 use tokio::{net::TcpStream, task::JoinSet, time::timeout};
@@ -58,13 +60,37 @@ impl Progress {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_live_client_goes_on_at_the_other_api_without_gap_or_double() -> Result<()> {
+    behind(|apis, place| {
+        let nginx = Nginx::start(apis, place)?;
+        Ok((nginx.url(), Box::new(nginx)))
+    })
+    .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn so_it_does_behind_traefik() -> Result<()> {
+    let Some(program) = Traefik::program() else {
+        println!("SKIPPED: HOMELOG_TRAEFIK names no Traefik");
+        return Ok(());
+    };
+    behind(|apis, place| {
+        let traefik = Traefik::start(&program, apis, place)?;
+        Ok((traefik.url(), Box::new(traefik)))
+    })
+    .await
+}
+
+/// Kills the APIs behind a balancer in turn, under load. `start` puts it before two ports, with its files in a directory.
+async fn behind(
+    start: impl FnOnce([u16; 2], &Path) -> Result<(String, Box<dyn Send>)>,
+) -> Result<()> {
     let home = Home::new(3)?;
     let mut worker = home.ingest("worker")?;
     let mut apis = [home.api("api-1")?, home.api("api-2")?];
     let port = |url: &str| -> Result<u16> { Ok(url.rsplit(':').next().context("port")?.parse()?) };
-    let nginx = Nginx::start(
+    let (balancer, _runs) = start(
         [port(&apis[0].1)?, port(&apis[1].1)?],
-        &home.place("nginx")?,
+        &home.place("balancer")?,
     )?;
     let first = {
         let (role, url) = &mut apis[0];
@@ -75,7 +101,7 @@ async fn a_live_client_goes_on_at_the_other_api_without_gap_or_double() -> Resul
         .wait_ready(START)
         .await
         .with_context(|| apis[1].0.last_words())?;
-    let client = first.at(&nginx.url());
+    let client = first.at(&balancer);
     let begin = client.json("/api/v1/events?limit=1").await?;
     let begin = begin
         .pointer("/next")
@@ -83,7 +109,7 @@ async fn a_live_client_goes_on_at_the_other_api_without_gap_or_double() -> Resul
         .context("next")?
         .to_owned();
 
-    let load = Load::start(&nginx.url(), client.token(), 2, 9)?;
+    let load = Load::start(&balancer, client.token(), 2, 9)?;
     let (by_stream, by_socket) = (Arc::<Progress>::default(), Arc::<Progress>::default());
     let mut readers = JoinSet::new();
     readers.spawn(stream(
@@ -94,7 +120,7 @@ async fn a_live_client_goes_on_at_the_other_api_without_gap_or_double() -> Resul
     readers.spawn(socket(client.clone(), begin, Arc::clone(&by_socket)));
     for kill in 0..KILLS {
         tokio::time::sleep(SETTLE).await;
-        let (role, url) = &mut apis[kill % 2];
+        let (role, url) = apis.get_mut(kill % 2).context("an API")?;
         role.kill()?;
         // before it is back both clients are at the other one, so that each later kill hits both
         for progress in [&by_stream, &by_socket] {

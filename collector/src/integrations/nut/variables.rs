@@ -7,8 +7,8 @@ use schemas::{
     name::{EntityId, EntityType},
 };
 
-/// Longest text of a number.
-const LONGEST_NUMBER: usize = 32;
+use crate::wire::{clean, number_in};
+
 /// Most characters of a text.
 const LONGEST_TEXT: usize = 250;
 /// What upsd says of a UPS that nobody described.
@@ -109,7 +109,10 @@ pub(super) fn of_rows(rows: Vec<Vec<String>>, ups: &str) -> Variables {
 pub(super) fn entity(ups: &str, description: &str, variables: &Variables) -> Option<Entity> {
     let mut entity = Entity::new(EntityType::new("ups").ok()?, EntityId::new(ups).ok()?);
     if description != NO_DESCRIPTION {
-        entity = entity.with_label("name", &clean(description));
+        entity = entity.with_label(
+            "name",
+            &clean(description, LONGEST_TEXT).unwrap_or_default(),
+        );
     }
     for (label, names) in LABELS {
         let value = names.iter().find_map(|name| text(variables, name));
@@ -161,25 +164,11 @@ pub(super) fn fields(variables: &Variables) -> Fields {
 }
 
 fn number(variables: &Variables, name: &str) -> Option<f64> {
-    let text = variables.get(name)?.trim();
-    if text.len() > LONGEST_NUMBER {
-        return None;
-    }
-    text.parse().ok().filter(|number: &f64| number.is_finite())
+    number_in(variables.get(name)?)
 }
 
 fn text(variables: &Variables, name: &str) -> Option<String> {
-    let text = clean(variables.get(name)?);
-    (!text.is_empty()).then_some(text)
-}
-
-fn clean(text: &str) -> String {
-    let clean: String = text
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(LONGEST_TEXT)
-        .collect();
-    clean.trim().to_owned()
+    clean(variables.get(name)?, LONGEST_TEXT)
 }
 
 #[cfg(test)]

@@ -4,9 +4,8 @@
 use schemas::{Entity, Fields};
 use serde_json::Value;
 
-use super::wire::{
-    Object, entity, number, number_of, rows, set_number, set_ratio, set_whole, text, whole,
-};
+use super::wire::{Object, entity, number, rows, set_number, set_ratio, set_whole, text, whole};
+use crate::wire;
 
 /// Most disks of one node.
 const MOST: usize = 64;
@@ -124,7 +123,7 @@ fn health(row: &Object) -> Option<String> {
 
 fn first_number(attribute: &Object) -> Option<f64> {
     let raw = text(attribute, "raw")?;
-    number_of(&Value::from(raw.split_whitespace().next()?))
+    wire::number(&Value::from(raw.split_whitespace().next()?))
 }
 
 fn text_of(row: &Object) -> &str {

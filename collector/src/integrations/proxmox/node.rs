@@ -3,7 +3,8 @@
 use schemas::{Entity, Fields};
 use serde_json::Value;
 
-use super::wire::{number, number_of, set_number, set_whole, text, whole};
+use super::wire::{number, set_number, set_whole, text, whole};
+use crate::wire;
 
 /// Slow facts about a node, which become labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -28,7 +29,7 @@ pub(super) fn status(data: &Value) -> Option<(Facts, Fields)> {
     let mut fields = Fields::new();
     if let Some(loads) = row.get("loadavg").and_then(Value::as_array) {
         for (field, load) in ["load_1", "load_5", "load_15"].into_iter().zip(loads) {
-            set_number(&mut fields, field, number_of(load));
+            set_number(&mut fields, field, wire::number(load));
         }
     }
     set_number(&mut fields, "io_wait_ratio", number(row, "wait"));

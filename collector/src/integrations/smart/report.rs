@@ -7,6 +7,7 @@ use schemas::{
 use serde_json::Value;
 
 use super::{device::Device, exit::Exit};
+use crate::wire::clean;
 
 /// Most attributes of an ATA disk; it has room for thirty.
 const MOST_ATTRIBUTES: usize = 64;
@@ -40,7 +41,7 @@ impl Report {
     }
 
     fn text(&self, path: &str) -> Option<String> {
-        clean(self.at(path)?.as_str()?)
+        short(self.at(path)?.as_str()?)
     }
 
     /// The disk by its serial number, else by its worldwide name.
@@ -226,7 +227,7 @@ impl Report {
         let Some(result) = ata.or(nvme).or(scsi) else {
             return;
         };
-        if let Some(text) = result.get("string").and_then(Value::as_str).and_then(clean) {
+        if let Some(text) = result.get("string").and_then(Value::as_str).and_then(short) {
             fields.set_text("self_test", &text);
         }
         let passed = match result.get("passed").and_then(Value::as_bool) {
@@ -270,14 +271,8 @@ fn raw(raw: &Value) -> Option<u64> {
     written.or_else(|| number(raw.get("value")?))
 }
 
-fn clean(text: &str) -> Option<String> {
-    let text: String = text
-        .trim()
-        .chars()
-        .filter(|c| !c.is_control())
-        .take(LONGEST)
-        .collect();
-    (!text.is_empty()).then_some(text)
+fn short(text: &str) -> Option<String> {
+    clean(text, LONGEST)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "at most a few hundred")]
