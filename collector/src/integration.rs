@@ -77,10 +77,17 @@ pub trait Integration: Sized + Send + 'static {
     /// The service could not be read.
     fn poll(&mut self, batch: &mut Batch) -> impl Future<Output = Result<(), PollError>> + Send;
 
-    /// Waits between polls for what the service says by itself. Dropped at any `.await` when the next poll is due.
+    /// Waits between polls for what the service says by itself, or answers late. Dropped at any `.await` when the next poll is
+    /// due. It may come back with an empty batch.
     fn listen(&mut self, batch: &mut Batch) -> impl Future<Output = Heard> + Send {
         let _ = batch;
         std::future::pending()
+    }
+
+    /// Whether something that is asked beside the polls is still to be answered, or should be: then
+    /// [`listen`](Self::listen) comes back without anything happening at the service.
+    fn is_reading(&self) -> bool {
+        false
     }
 }
 
@@ -89,6 +96,7 @@ pub trait Integration: Sized + Send + 'static {
 pub(crate) trait Opened: Send {
     async fn poll(&mut self, batch: &mut Batch) -> Result<(), PollError>;
     async fn listen(&mut self, batch: &mut Batch) -> Heard;
+    fn is_reading(&self) -> bool;
 }
 
 #[async_trait]
@@ -99,6 +107,10 @@ impl<I: Integration> Opened for I {
 
     async fn listen(&mut self, batch: &mut Batch) -> Heard {
         Integration::listen(self, batch).await
+    }
+
+    fn is_reading(&self) -> bool {
+        Integration::is_reading(self)
     }
 }
 

@@ -44,7 +44,7 @@ pub use integration::{Configured, Context, ParamsError, Registration};
 pub use own_metrics::CollectorMetrics;
 pub use scheduler::{Environment, SourceConfig, start};
 pub use sources::{Sources, Supplier};
-pub use trial::{Seen, Trial, try_once};
+pub use trial::{FIRST_ANSWERS, Seen, Trial, try_once};
 
 use schemas::MetricDef;
 

@@ -1,11 +1,22 @@
 //! One try of a source: whether it can be reached as it is configured, without an event of it going anywhere.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, HashSet},
+    time::Duration,
+};
 
-use schemas::Timestamp;
-use tokio::time::Instant;
+use schemas::{Timestamp, name::EntityId};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use crate::{Batch, Context, FailureClass, PollError, SourceConfig};
+use crate::{
+    Batch, Context, FailureClass, PollError, SourceConfig,
+    integration::{Heard, Opened},
+};
+
+/// How long a try waits for what is asked beside a poll, such as the disks of a NAS.
+pub const FIRST_ANSWERS: Duration = Duration::from_secs(30);
+/// How soon a source is polled a second time that wants it, since what it measures is the difference of two readings.
+const SECOND_POLL: Duration = Duration::from_secs(1);
 
 /// What a try came to.
 #[derive(Debug)]
@@ -16,56 +27,94 @@ pub struct Trial {
     pub result: Result<Seen, PollError>,
 }
 
-/// What one poll saw.
+/// What was seen of a source until all that it reads was answered once.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Seen {
     /// How many entities, by their type.
     pub entities: BTreeMap<String, usize>,
     /// How many readings of them.
     pub readings: usize,
+    /// Not all was answered within [`FIRST_ANSWERS`].
+    pub is_partial: bool,
 }
 
-/// Polls a source once. It is not tried again, whatever it answers: a password that is refused costs one attempt.
+/// Reads a source once, with what it asks beside its polls. It is not tried again, whatever it answers: a password that is
+/// refused costs one attempt.
 pub async fn try_once(config: &SourceConfig, context: &Context) -> Trial {
     let began = Instant::now();
-    let mut batch = Batch::at(Timestamp::now());
     let result = match config.integration.open(context) {
-        Ok(mut opened) => {
-            let poll = opened.poll(&mut batch);
-            match tokio::time::timeout(config.timeout, poll).await {
-                Ok(result) => result,
-                Err(_) => Err(PollError::too_slow(config.timeout)),
-            }
-        }
+        Ok(mut opened) => read(&mut *opened, config.timeout).await,
         Err(e) => Err(PollError::new(FailureClass::Other, e.to_string())),
     };
     Trial {
         took: began.elapsed(),
-        result: result.map(|()| seen(batch)),
+        result,
     }
 }
 
-fn seen(batch: Batch) -> Seen {
-    let (events, _) = batch.into_parts();
-    let readings = events.iter().map(|event| event.fields.len()).sum();
-    let mut things: Vec<_> = events
-        .into_iter()
-        .map(|event| (event.entity.entity_type.to_string(), event.entity.id))
-        .collect();
-    things.sort();
-    things.dedup();
-    let mut entities = BTreeMap::new();
-    for (entity_type, _) in things {
-        *entities.entry(entity_type).or_default() += 1;
+async fn read(opened: &mut dyn Opened, patience: Duration) -> Result<Seen, PollError> {
+    let mut things = Things::default();
+    poll(opened, patience, &mut things).await?;
+    let until = Instant::now() + FIRST_ANSWERS;
+    while opened.is_reading() && Instant::now() < until {
+        let mut batch = Batch::live();
+        let heard = timeout_at(until, opened.listen(&mut batch)).await;
+        things.take(batch);
+        if let Ok(Heard::PollNow) = heard {
+            sleep(SECOND_POLL).await;
+            poll(opened, patience, &mut things).await?;
+        }
     }
-    Seen { entities, readings }
+    Ok(things.seen(opened.is_reading()))
+}
+
+async fn poll(
+    opened: &mut dyn Opened,
+    patience: Duration,
+    things: &mut Things,
+) -> Result<(), PollError> {
+    let mut batch = Batch::at(Timestamp::now());
+    timeout(patience, opened.poll(&mut batch))
+        .await
+        .unwrap_or_else(|_| Err(PollError::too_slow(patience)))?;
+    things.take(batch);
+    Ok(())
+}
+
+/// The fields of entities, each counted once.
+#[derive(Default)]
+struct Things(BTreeMap<String, BTreeMap<EntityId, HashSet<String>>>);
+
+impl Things {
+    fn take(&mut self, batch: Batch) {
+        let (events, _) = batch.into_parts();
+        for event in events {
+            let of_type = self.0.entry(event.entity.entity_type.to_string());
+            let fields = of_type.or_default().entry(event.entity.id).or_default();
+            fields.extend(event.fields.iter().map(|(name, _)| name.to_string()));
+        }
+    }
+
+    fn seen(self, is_partial: bool) -> Seen {
+        let fields = self.0.values().flat_map(BTreeMap::values);
+        let readings = fields.map(HashSet::len).sum();
+        let entities = self
+            .0
+            .into_iter()
+            .map(|(entity_type, things)| (entity_type, things.len()));
+        Seen {
+            entities: entities.collect(),
+            readings,
+            is_partial,
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::{Configured, integrations, testing::context};
-    use schemas::SourceName;
+    use schemas::{Entity, Fields, SourceName, name::EntityType};
 
     fn source(kind: &str, options: &str, timeout: Duration) -> SourceConfig {
         let integration: Configured = integrations::find(kind)
@@ -86,6 +135,107 @@ mod tests {
         let seen = try_once(&host, &context("a")).await.result.unwrap();
         assert_eq!(seen.entities.get("host"), Some(&1), "{seen:?}");
         assert!(seen.readings > 5, "{seen:?}");
+    }
+
+    /// What a service does that answers a part of what it is asked beside the polls.
+    #[derive(Default)]
+    struct Late {
+        polls: usize,
+        /// What is still to be heard.
+        rest: Vec<Step>,
+    }
+
+    #[derive(Clone, Copy)]
+    enum Step {
+        /// A part, after a while.
+        Part(&'static str, Duration),
+        /// An answer that tells nothing.
+        Nothing,
+        /// Another poll would tell more.
+        Again,
+    }
+
+    fn thing(id: &str) -> Entity {
+        Entity::new(
+            EntityType::new("thing").unwrap(),
+            EntityId::new(id).unwrap(),
+        )
+    }
+
+    #[async_trait::async_trait]
+    impl Opened for Late {
+        async fn poll(&mut self, batch: &mut Batch) -> Result<(), PollError> {
+            self.polls += 1;
+            if self.polls > 1 {
+                batch.sample(thing("second"), reading());
+            }
+            batch.sample(thing("first"), reading());
+            Ok(())
+        }
+
+        async fn listen(&mut self, batch: &mut Batch) -> Heard {
+            match self.rest.first().copied() {
+                Some(Step::Part(id, time)) => {
+                    sleep(time).await;
+                    batch.sample(thing(id), reading());
+                }
+                Some(Step::Nothing) => {}
+                Some(Step::Again) => {
+                    self.rest.remove(0);
+                    return Heard::PollNow;
+                }
+                None => std::future::pending().await,
+            }
+            self.rest.remove(0);
+            Heard::Events
+        }
+
+        fn is_reading(&self) -> bool {
+            !self.rest.is_empty()
+        }
+    }
+
+    fn reading() -> Fields {
+        let mut fields = Fields::new();
+        fields.set("number", 1_i64);
+        fields
+    }
+
+    async fn see(rest: &[Step]) -> (Seen, usize) {
+        let mut late = Late {
+            rest: rest.to_vec(),
+            ..Late::default()
+        };
+        let seen = read(&mut late, Duration::from_secs(10)).await.unwrap();
+        (seen, late.polls)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_answered_beside_the_poll_is_waited_for() {
+        let slow = Duration::from_secs(12);
+        let (seen, polls) = see(&[
+            Step::Part("disk", slow),
+            Step::Nothing,
+            Step::Part("volume", slow),
+            Step::Part("volume", Duration::ZERO),
+        ])
+        .await;
+        assert_eq!((seen.readings, polls), (3, 1), "each reading counts once");
+        assert_eq!(seen.entities.get("thing"), Some(&3));
+        assert!(!seen.is_partial);
+
+        let (seen, _) = see(&[Step::Part("disk", slow), Step::Part("volume", 2 * slow)]).await;
+        assert_eq!(seen.readings, 2);
+        assert!(seen.is_partial);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_takes_two_polls_gets_two() {
+        let (seen, polls) = see(&[Step::Again]).await;
+        assert_eq!((seen.readings, polls), (2, 2));
+        let forever = [Step::Again; 100];
+        let (seen, polls) = see(&forever).await;
+        assert!(seen.is_partial && polls <= 31, "{polls}");
     }
 
     #[tokio::test]

@@ -45,6 +45,42 @@ fn what_it_prints_is_what_a_config_needs() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_check_of_its_config_shows_what_is_read_beside_the_polls_too() -> Result<()> {
+    let simulator = Simulator::start(&[])?;
+    let config = simulator.told["config"].as_str().context("config")?;
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("homelog.toml");
+    std::fs::write(&file, config)?;
+    let check = Command::new(binary()?)
+        .args(["check", "--connect", "--config"])
+        .arg(&file)
+        .output()?;
+    let told = String::from_utf8(check.stdout)?;
+    println!("{told}");
+    ensure!(
+        check.status.success(),
+        "{told}{}",
+        String::from_utf8_lossy(&check.stderr)
+    );
+    for (kind, things) in [
+        ("synology", &["disk", "volume", "pool"] as &[&str]),
+        ("qnap", &["qnap_disk", "qnap_volume"]),
+        ("proxmox", &["proxmox_disk"]),
+    ] {
+        let line = told
+            .lines()
+            .find(|line| line.contains(&format!("({kind}): ok in ")))
+            .with_context(|| format!("no {kind}: {told}"))?;
+        for thing in things {
+            ensure!(line.contains(&format!(" {thing}")), "no {thing}: {line}");
+        }
+        ensure!(!line.contains("not all"), "{line}");
+    }
+    ensure!(simulator.stop()?, "it did not stop cleanly");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_source_of_its_config_is_up() -> Result<()> {
     let simulator = Simulator::start(&[])?;

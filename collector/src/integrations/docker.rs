@@ -238,6 +238,10 @@ impl Integration for Docker {
             }
         }
     }
+
+    fn is_reading(&self) -> bool {
+        self.poll_again
+    }
 }
 
 impl Docker {

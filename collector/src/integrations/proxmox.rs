@@ -114,16 +114,16 @@ impl Integration for Proxmox {
         if !self.slow.is_watching() {
             std::future::pending::<()>().await;
         }
-        loop {
-            let mut next = Some(self.slow.next(self.access.session()).await);
-            while let Some(done) = next {
-                self.take(done, batch);
-                next = self.slow.ready();
-            }
-            if !batch.is_empty() {
-                return Heard::Events;
-            }
+        let mut next = Some(self.slow.next(self.access.session()).await);
+        while let Some(done) = next {
+            self.take(done, batch);
+            next = self.slow.ready();
         }
+        Heard::Events
+    }
+
+    fn is_reading(&self) -> bool {
+        self.slow.is_busy()
     }
 }
 

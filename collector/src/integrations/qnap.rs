@@ -131,17 +131,16 @@ impl Integration for Qnap {
     }
 
     async fn listen(&mut self, batch: &mut Batch) -> Heard {
-        loop {
-            let Some(entrance) = self.session.entrance() else {
-                return std::future::pending().await;
-            };
-            let asleep = self.bays.any();
-            let done = self.slow.next(entrance, asleep).await;
-            self.take(done, batch);
-            if !batch.is_empty() {
-                return Heard::Events;
-            }
-        }
+        let Some(entrance) = self.session.entrance() else {
+            return std::future::pending().await;
+        };
+        let done = self.slow.next(entrance, self.bays.any()).await;
+        self.take(done, batch);
+        Heard::Events
+    }
+
+    fn is_reading(&self) -> bool {
+        self.session.entrance().is_some() && self.slow.is_busy(self.bays.any())
     }
 }
 

@@ -159,17 +159,17 @@ impl Integration for Smart {
     }
 
     async fn listen(&mut self, batch: &mut Batch) -> Heard {
-        loop {
-            if self.busy.is_empty() {
-                std::future::pending::<()>().await;
-            }
-            let next = self.next().await;
-            // told in the log; a poll says it again if no disk can be read
-            drop(self.take(next, batch));
-            if !batch.is_empty() {
-                return Heard::Events;
-            }
+        if self.busy.is_empty() {
+            std::future::pending::<()>().await;
         }
+        let next = self.next().await;
+        // told in the log; a poll says it again if no disk can be read
+        drop(self.take(next, batch));
+        Heard::Events
+    }
+
+    fn is_reading(&self) -> bool {
+        !self.busy.is_empty()
     }
 }
 

@@ -140,13 +140,13 @@ impl Integration for Synology {
     }
 
     async fn listen(&mut self, batch: &mut Batch) -> Heard {
-        loop {
-            let asked = self.clock.next().await;
-            self.take(asked, batch);
-            if !batch.is_empty() {
-                return Heard::Events;
-            }
-        }
+        let asked = self.clock.next().await;
+        self.take(asked, batch);
+        Heard::Events
+    }
+
+    fn is_reading(&self) -> bool {
+        self.clock.is_running()
     }
 }
 

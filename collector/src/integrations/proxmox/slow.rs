@@ -98,6 +98,12 @@ impl Slow {
         !self.due.is_empty()
     }
 
+    /// Whether a call is under way, or is due.
+    pub(super) fn is_busy(&self) -> bool {
+        let now = Instant::now();
+        !self.busy.is_empty() || self.due.values().any(|at| *at <= now)
+    }
+
     /// Asks once, as soon as there is room.
     pub(super) fn once(&mut self, job: Job) {
         if self.busy.insert(job.clone()) {
@@ -216,6 +222,23 @@ mod tests {
         // a node that is gone is not asked any more
         slow.watch(std::iter::empty());
         assert_eq!(slow.due.len(), 3);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_busy_until_all_that_was_due_is_answered() {
+        let mut slow = Slow::default();
+        assert!(!slow.is_busy());
+        slow.watch(std::iter::empty());
+        for (n, job) in [Job::Cluster, Job::Tasks, Job::NotBackedUp].into_iter().enumerate() {
+            assert!(slow.is_busy(), "{n} are answered");
+            slow.busy.insert(job.clone());
+            slow.due.insert(job.clone(), Instant::now() + job.every());
+            let answer = Ok(Value::Null);
+            drop(slow.done(Done { job, answer }));
+        }
+        assert!(!slow.is_busy());
+        tokio::time::advance(EVERY_MINUTE).await;
+        assert!(slow.is_busy());
     }
 
     #[test]

@@ -133,6 +133,13 @@ impl Slow {
         }
     }
 
+    /// Whether a call is under way, or is due.
+    pub(super) fn is_busy(&self, asleep: bool) -> bool {
+        let now = Instant::now();
+        let storage = self.volumes_wanted || self.storage_at <= now;
+        self.running.is_some() || self.update_at <= now || (storage && !asleep)
+    }
+
     fn due(&mut self, now: Instant, asleep: bool) -> Option<Job> {
         if asleep {
             self.volumes_wanted = false;
@@ -199,7 +206,12 @@ mod tests {
         assert_eq!(slow.due(now, false), Some(Job::Disks));
         slow.want_volumes();
         assert_eq!(slow.due(now, false), Some(Job::Volumes));
+        assert!(slow.is_busy(true), "the firmware is not asked yet");
         assert_eq!(slow.due(now, false), Some(Job::Update));
+        assert!(!slow.is_busy(false));
+        slow.want_volumes();
+        assert!(slow.is_busy(false) && !slow.is_busy(true));
+        assert_eq!(slow.due(now, true), None, "what sleeps is not asked");
         assert_eq!(slow.due(now + HOUR / 2, false), None);
         assert_eq!(slow.due(now + HOUR, true), None);
         slow.want_volumes();

@@ -95,7 +95,6 @@ impl Clock {
     }
 
     /// Whether a call is under way.
-    #[cfg(test)]
     pub(super) const fn is_running(&self) -> bool {
         self.running.is_some()
     }

@@ -96,16 +96,26 @@ fn told(source: &SourceConfig, trial: &Trial) -> String {
 }
 
 fn words(seen: &Seen) -> String {
-    let Seen { entities, readings } = seen;
+    let Seen {
+        entities,
+        readings,
+        is_partial,
+    } = seen;
+    let partial = if *is_partial {
+        let patience = format_duration(collector::FIRST_ANSWERS);
+        format!("; not all that it reads was answered within {patience}")
+    } else {
+        String::new()
+    };
     if entities.is_empty() {
-        return "nothing yet".to_owned();
+        return format!("nothing yet{partial}");
     }
     let each: Vec<_> = entities
         .iter()
         .map(|(entity_type, count)| format!("{count} {entity_type}"))
         .collect();
     let plural = if *readings == 1 { "" } else { "s" };
-    format!("{readings} reading{plural} of {}", each.join(", "))
+    format!("{readings} reading{plural} of {}{partial}", each.join(", "))
 }
 
 /// A certificate at first sight, and what to write if it is the right one.
