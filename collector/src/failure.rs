@@ -52,6 +52,36 @@ impl FailureClass {
         }
     }
 
+    /// What a person does about it; the message of a failure says what it is about. Empty where only that can say it.
+    pub const fn fix(self) -> &'static str {
+        match self {
+            Self::Unreachable => {
+                "check that the service runs, and that this machine reaches it: host, port, firewall"
+            }
+            Self::Timeout => {
+                "look what keeps the service or the network busy; raise `timeout` if it is always that slow"
+            }
+            Self::Tls => {
+                "compare the certificate with what the service itself shows, and name it in `tls`: \
+                 `homelog check --connect` prints the line"
+            }
+            Self::BadCredentials => {
+                "set the right user, password or token; they are tried at once when the configuration changes, else after \
+                 15 minutes"
+            }
+            Self::NoPermission => {
+                "give the user or token the right to read that its page in the documentation names"
+            }
+            Self::RateLimited => {
+                "wait; if it comes back, raise `interval`, or see who else asks the service"
+            }
+            Self::BadAnswer => {
+                "check that `url` is the address of such a service, and that its version is one that is known"
+            }
+            Self::Other => "",
+        }
+    }
+
     /// The shortest wait before the next try. A password that was refused is not tried again soon: services ban for that.
     pub(crate) const fn patience(self) -> Duration {
         match self {

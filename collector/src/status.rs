@@ -30,6 +30,11 @@ pub(crate) static METRICS: &[MetricDef] = &[
         "class",
         "why it is not up, as a stable name; empty when up",
     ),
+    MetricDef::state(
+        "source",
+        "fix",
+        "what to do about failures of that class; empty when up",
+    ),
     MetricDef::gauge(
         "source",
         "poll_seconds",
@@ -211,15 +216,18 @@ impl Status {
     /// The fields of a `source` event; the mean of the poll time begins anew.
     pub(crate) fn report(&mut self, dropped: u64, requests: u64) -> Fields {
         let mut fields = Fields::new();
-        let (state, class, reason) = match &self.state {
-            State::Starting | State::Up => ("up", "", ""),
-            State::Down(class, reason) => ("down", class.as_str(), reason.as_str()),
-            State::Removed => ("removed", "", "it is no longer configured"),
+        let class = match &self.state {
+            State::Down(class, _) => Some(*class),
+            State::Starting | State::Up | State::Stalled { .. } | State::Removed => None,
+        };
+        let (state, reason) = match &self.state {
+            State::Starting | State::Up => ("up", ""),
+            State::Down(_, reason) => ("down", reason.as_str()),
+            State::Removed => ("removed", "it is no longer configured"),
             State::Stalled { seconds, .. } => {
                 fields.set_rounded("stalled_seconds", *seconds, 1);
                 (
                     "stalled",
-                    "",
                     "the collector was held up: this machine slept, was overloaded, or its clock was set",
                 )
             }
@@ -227,7 +235,8 @@ impl Status {
         fields
             .set("up", self.is_up())
             .set_text("state", state)
-            .set_text("class", class)
+            .set_text("class", class.map_or("", FailureClass::as_str))
+            .set_text("fix", class.map_or("", FailureClass::fix))
             .set_text("reason", reason)
             .set("polls_total", self.polls)
             .set("failures_total", self.failures)

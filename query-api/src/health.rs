@@ -116,28 +116,30 @@ async fn sources(app: &App, services: &mut BTreeMap<String, ServiceHealth>) {
         if !ours && now.since(source.heard) > FORGOTTEN_MS {
             continue;
         }
-        let health = ServiceHealth {
-            status: match source.state {
-                SourceState::Up | SourceState::Pushed | SourceState::Removed => {
-                    HealthState::Healthy
-                }
-                SourceState::Stale => HealthState::Degraded,
-                SourceState::Down => HealthState::Unhealthy,
-            },
-            reason: source.reason.filter(|_| source.state != SourceState::Up),
-        };
-        let of_kind = ServiceHealth {
-            status: health.status,
-            reason: health
-                .reason
-                .as_ref()
-                .map(|reason| format!("{}: {reason}", source.name)),
-        };
-        put(services, source.name.as_str(), health);
-        let family = family_of(source.kind.as_str());
-        if family != source.name.as_str() {
+        let name = source.name.to_string();
+        let kind = source.kind.clone();
+        let family = family_of(kind.as_str());
+        let health = health_of(source);
+        if family != name {
+            let mut of_kind = health.clone();
+            of_kind.reason = of_kind.reason.map(|reason| format!("{name}: {reason}"));
             put(services, family, of_kind);
         }
+        put(services, &name, health);
+    }
+}
+
+fn health_of(source: SourceStatus) -> ServiceHealth {
+    let status = match source.state {
+        SourceState::Up | SourceState::Pushed | SourceState::Removed => HealthState::Healthy,
+        SourceState::Stale => HealthState::Degraded,
+        SourceState::Down => HealthState::Unhealthy,
+    };
+    ServiceHealth {
+        status,
+        reason: source.reason.filter(|_| source.state != SourceState::Up),
+        class: source.class,
+        fix: source.fix,
     }
 }
 
@@ -170,10 +172,7 @@ async fn within<T, E: std::fmt::Display>(
     asked: impl Future<Output = Result<T, E>>,
 ) -> ServiceHealth {
     match tokio::time::timeout(PATIENCE, asked).await {
-        Ok(Ok(_)) => ServiceHealth {
-            status: HealthState::Healthy,
-            reason: None,
-        },
+        Ok(Ok(_)) => ServiceHealth::new(HealthState::Healthy, None),
         Ok(Err(e)) => {
             warn!("the {what} is not well: {e}");
             unhealthy(format!("the {what} failed: {e}"))
@@ -186,15 +185,9 @@ async fn within<T, E: std::fmt::Display>(
 }
 
 fn unhealthy(reason: String) -> ServiceHealth {
-    ServiceHealth {
-        status: HealthState::Unhealthy,
-        reason: Some(reason),
-    }
+    ServiceHealth::new(HealthState::Unhealthy, Some(reason))
 }
 
 fn degraded(reason: &str) -> ServiceHealth {
-    ServiceHealth {
-        status: HealthState::Degraded,
-        reason: Some(reason.to_owned()),
-    }
+    ServiceHealth::new(HealthState::Degraded, Some(reason.to_owned()))
 }

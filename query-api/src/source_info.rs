@@ -39,6 +39,7 @@ pub(crate) async fn sources_of<'e>(
                 state: SourceState::Pushed,
                 reason: None,
                 class: None,
+                fix: None,
                 since: None,
                 last_event: None,
                 interval_seconds: None,
@@ -57,6 +58,7 @@ pub(crate) async fn sources_of<'e>(
                 source.state = status.state;
                 source.reason = status.reason;
                 source.class = status.class;
+                source.fix = status.fix;
                 source.interval_seconds = status.interval_seconds;
                 source.configured_interval_seconds = status.configured_interval_seconds;
                 source.poll_seconds = status.poll_seconds;

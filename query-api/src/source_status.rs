@@ -25,7 +25,9 @@ pub(crate) struct SourceStatus {
     pub(crate) agent: Option<String>,
     pub(crate) state: SourceState,
     pub(crate) reason: Option<String>,
+    /// Of the failure, while it is down.
     pub(crate) class: Option<String>,
+    pub(crate) fix: Option<String>,
     /// When it was said.
     pub(crate) heard: Timestamp,
     pub(crate) interval_seconds: Option<f64>,
@@ -71,7 +73,8 @@ impl SourceStatus {
                 )),
                 _ => text("reason"),
             },
-            class: text("class"),
+            class: text("class").filter(|_| state == SourceState::Down),
+            fix: text("fix").filter(|_| state == SourceState::Down),
             state,
             heard: up.time,
             interval_seconds,
@@ -123,6 +126,7 @@ pub fn removal(
         .set("up", false)
         .set_text("state", "removed")
         .set_text("class", "")
+        .set_text("fix", "")
         .set_text("reason", &format!("`{by}` removed it"));
     Some(Draft {
         source: name.clone(),

@@ -287,6 +287,8 @@ async fn a_source_that_fails_is_told_once_backed_off_and_told_again_when_it_is_b
     );
     let down = &bench.of_type(EventType::Source).await[1];
     assert_eq!(text(down, "reason"), "as the test says");
+    assert_eq!(text(down, "fix"), FailureClass::Unreachable.fix());
+    assert_eq!(text(&bench.of_type(EventType::Source).await[3], "fix"), "");
     assert_eq!(
         bench.metric(
             "homelog_collector_poll_failures_total{source=\"a.scripted\",class=\"unreachable\"}"

@@ -4,7 +4,7 @@ import { busyText, compareSources, countStates, sourceMatches, stateAge, stretch
 
 function source(name: string, state: SourceInfo['state'], part: Partial<SourceInfo> = {}): SourceInfo {
   return {
-    name, state, kind: 'docker', agent: null, reason: null, class: null, since: null, last_event: null, interval_seconds: null,
+    name, state, kind: 'docker', agent: null, reason: null, class: null, fix: null, since: null, last_event: null, interval_seconds: null,
     poll_seconds: null, skew_seconds: null, entities: 0, display_name: null, configured_interval_seconds: null, busy_ratio: null,
     budget_ratio: null, ...part,
   }

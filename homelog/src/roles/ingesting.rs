@@ -101,17 +101,14 @@ impl Ingesting {
 
 fn shown(health: &Health) -> ServiceHealth {
     match health {
-        Health::Working => ServiceHealth {
-            status: HealthState::Healthy,
-            reason: None,
-        },
-        Health::Waiting { what, why, passes } => ServiceHealth {
-            status: if *passes {
+        Health::Working => ServiceHealth::new(HealthState::Healthy, None),
+        Health::Waiting { what, why, passes } => ServiceHealth::new(
+            if *passes {
                 HealthState::Degraded
             } else {
                 HealthState::Unhealthy
             },
-            reason: Some(format!("ingest cannot {what}: {why}")),
-        },
+            Some(format!("ingest cannot {what}: {why}")),
+        ),
     }
 }

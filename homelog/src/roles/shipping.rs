@@ -115,18 +115,12 @@ impl Shipping {
 }
 
 fn degraded(reason: impl Into<String>) -> ServiceHealth {
-    ServiceHealth {
-        status: HealthState::Degraded,
-        reason: Some(reason.into()),
-    }
+    ServiceHealth::new(HealthState::Degraded, Some(reason.into()))
 }
 
 fn shown(status: &Status) -> ServiceHealth {
     match &status.state {
-        State::Starting | State::Shipping => ServiceHealth {
-            status: HealthState::Healthy,
-            reason: None,
-        },
+        State::Starting | State::Shipping => ServiceHealth::new(HealthState::Healthy, None),
         State::Waiting { since, reason } => degraded(format!(
             "{} events wait in the spool since {since}: {reason}",
             status.backlog

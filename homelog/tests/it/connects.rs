@@ -50,6 +50,10 @@ fn each_source_is_told_in_a_line_and_a_password_is_tried_once() {
         stdout.contains("gone (prometheus): unreachable after "),
         "{stdout}"
     );
+    assert!(
+        stdout.contains("\n  check that the service runs, "),
+        "what to do: {stdout}"
+    );
     assert!(stderr.contains("2 sources of 3 cannot be read"), "{stderr}");
     assert!(!format!("{stdout}{stderr}").contains("s3cret"));
     assert_eq!(count.try_iter().count(), 1, "one attempt of credentials");

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use crate::{ApiError, App, auth::Caller, health};
 
-/// How Homelog and its sources do; reasons only with a token.
+/// How Homelog and its sources do; why, of which class that is and what to do only with a token.
 #[utoipa::path(
     get,
     path = "/health",
@@ -25,7 +25,7 @@ pub(crate) async fn health(State(app): State<App>, caller: Option<Caller>) -> Re
     let mut answer = HealthAnswer::clone(&health);
     if caller.is_none() {
         for service in answer.services.values_mut() {
-            service.reason = None;
+            *service = service.for_strangers();
         }
     }
     shown(answer)

@@ -3,7 +3,7 @@ use schemas::{
     Draft, Entity, EventType, FieldValue, Fields, SourceName, Timestamp,
     name::{AgentName, EntityId, EntityType, SourceKind},
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::lab::Lab;
 
@@ -14,7 +14,8 @@ pub(crate) async fn report(lab: &Lab, source: &str, kind: &str, up: bool, age_ms
         .set("up", up)
         .set("interval_seconds", FieldValue::F64(5.0))
         .set_text("reason", if up { "" } else { "no route to 10.0.0.9" })
-        .set_text("class", if up { "" } else { "unreachable" });
+        .set_text("class", if up { "" } else { "unreachable" })
+        .set_text("fix", if up { "" } else { "check the address" });
     let draft = Draft {
         source: SourceName::new(source).unwrap(),
         kind: SourceKind::new(kind).unwrap(),
@@ -62,12 +63,34 @@ async fn health_tells_of_sources_and_gives_reasons_only_to_who_is_known() {
         assert_eq!(of(name), status, "{name}");
     }
     assert!(!services.contains_key("forgotten"));
-    assert!(
-        services.values().all(|s| s.get("reason").is_none()),
-        "{stranger}"
-    );
+    for service in services.values() {
+        let keys: Vec<_> = service.as_object().unwrap().keys().collect();
+        assert_eq!(keys, ["status"], "{stranger}");
+    }
     let known: Value = lab.json("/health").await;
-    assert_eq!(known["services"]["nas1"]["reason"], "no route to 10.0.0.9");
+    assert_eq!(
+        known["services"]["nas1"],
+        json!({
+            "status": "unhealthy",
+            "reason": "no route to 10.0.0.9",
+            "class": "unreachable",
+            "fix": "check the address",
+        })
+    );
+    assert_eq!(
+        known["services"]["nas"],
+        json!({
+            "status": "unhealthy",
+            "reason": "nas1: no route to 10.0.0.9",
+            "class": "unreachable",
+            "fix": "check the address",
+        })
+    );
+    assert_eq!(
+        known["services"]["nas2"],
+        json!({"status": "healthy"}),
+        "what is up has no class"
+    );
     let sources: Value = lab.json("/api/v1/sources").await;
     let nas1 = &sources["sources"]
         .as_array()
@@ -77,6 +100,7 @@ async fn health_tells_of_sources_and_gives_reasons_only_to_who_is_known() {
         .unwrap();
     assert_eq!(nas1["state"], "down");
     assert_eq!(nas1["class"], "unreachable");
+    assert_eq!(nas1["fix"], "check the address");
     assert_eq!(nas1["agent"], "server");
     assert_eq!(nas1["interval_seconds"], 5.0);
 }
@@ -151,8 +175,12 @@ async fn an_agents_token_reads_neither_metrics_nor_reasons() {
         .unwrap();
     assert_eq!(metrics.status(), StatusCode::UNAUTHORIZED);
     let known: Value = lab.json("/health").await;
-    assert!(known["services"]["nas1"]["reason"].is_string(), "{known}");
+    for detail in ["reason", "class", "fix"] {
+        assert!(known["services"]["nas1"][detail].is_string(), "{known}");
+    }
     let health = lab.http.get(lab.url("/health")).bearer_auth(&nas);
     let health: Value = health.send().await.unwrap().json().await.unwrap();
-    assert!(health["services"]["nas1"]["reason"].is_null(), "{health}");
+    for detail in ["reason", "class", "fix"] {
+        assert!(health["services"]["nas1"][detail].is_null(), "{health}");
+    }
 }

@@ -21,17 +21,19 @@ async fn metrics_and_health_are_told_without_a_token_and_nothing_else() {
     counter.inc();
     let well = Arc::new(AtomicBool::new(true));
     let asked = Arc::clone(&well);
-    let waiting = Probe::new("event_log", || ServiceHealth {
-        status: HealthState::Degraded,
-        reason: Some("the brokers are away".to_owned()),
+    let waiting = Probe::new("event_log", || {
+        ServiceHealth::new(
+            HealthState::Degraded,
+            Some("the brokers are away".to_owned()),
+        )
     });
-    let worker = Probe::new("ingest", move || ServiceHealth {
-        status: if asked.load(Ordering::Relaxed) {
+    let worker = Probe::new("ingest", move || {
+        let status = if asked.load(Ordering::Relaxed) {
             HealthState::Healthy
         } else {
             HealthState::Unhealthy
-        },
-        reason: None,
+        };
+        ServiceHealth::new(status, None)
     });
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());

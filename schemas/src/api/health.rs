@@ -31,10 +31,36 @@ pub enum HealthState {
 pub struct ServiceHealth {
     /// How well it does.
     pub status: HealthState,
-    /// Why; only with a token.
+    /// Why, in words; only with a token, as all that follows.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub reason: Option<String>,
+    /// Stable name of the reason, where a source is down: `unreachable`, `timeout`, `bad_credentials`, …
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub class: Option<String>,
+    /// What to do about failures of that class.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub fix: Option<String>,
+}
+
+impl ServiceHealth {
+    /// How well something does, with the reason where it does not.
+    pub const fn new(status: HealthState, reason: Option<String>) -> Self {
+        Self {
+            status,
+            reason,
+            class: None,
+            fix: None,
+        }
+    }
+
+    /// What anybody may know of it.
+    #[must_use]
+    pub fn for_strangers(&self) -> Self {
+        Self::new(self.status, None)
+    }
 }
 
 /// Health of the whole.

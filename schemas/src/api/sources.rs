@@ -35,6 +35,8 @@ pub struct SourceInfo {
     pub reason: Option<String>,
     /// Stable name of the reason: `unreachable`, `timeout`, `bad_credentials`, …
     pub class: Option<String>,
+    /// What to do about failures of that class.
+    pub fix: Option<String>,
     /// Since when it is in that state, Unix milliseconds.
     #[ts(type = "number | null")]
     pub since: Option<i64>,

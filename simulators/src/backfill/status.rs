@@ -72,13 +72,14 @@ impl Status {
     }
 
     fn fields(&self, at: Timestamp) -> Fields {
-        let (state, class, reason) = if self.up {
-            ("up", "", "")
+        let (state, class, reason, fix) = if self.up {
+            ("up", "", "", "")
         } else {
             (
                 "down",
                 "unreachable",
                 "it cannot be reached: Connection refused (os error 111)",
+                "check that the service runs, and that this machine reaches it: host, port, firewall",
             )
         };
         // from a few to some tens of milliseconds
@@ -91,6 +92,7 @@ impl Status {
             .set_text("state", state)
             .set_text("class", class)
             .set_text("reason", reason)
+            .set_text("fix", fix)
             .set("polls_total", self.polls)
             .set("failures_total", self.failures)
             .set("events_total", self.events)

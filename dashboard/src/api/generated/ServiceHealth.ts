@@ -10,6 +10,14 @@ export type ServiceHealth = {
  */
 status: HealthState, 
 /**
- * Why; only with a token.
+ * Why, in words; only with a token, as all that follows.
  */
-reason?: string, };
+reason?: string, 
+/**
+ * Stable name of the reason, where a source is down: `unreachable`, `timeout`, `bad_credentials`, …
+ */
+class?: string, 
+/**
+ * What to do about failures of that class.
+ */
+fix?: string, };

@@ -34,6 +34,10 @@ reason: string | null,
  */
 class: string | null, 
 /**
+ * What to do about failures of that class.
+ */
+fix: string | null, 
+/**
  * Since when it is in that state, Unix milliseconds.
  */
 since: number | null, 

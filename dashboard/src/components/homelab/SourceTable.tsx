@@ -46,7 +46,7 @@ function seconds(value: number | null): string {
 }
 
 function Rows({ source, now }: { readonly source: SourceInfo; readonly now: number }) {
-  const { name, kind, agent, state, reason, class: failure, last_event: seen } = source
+  const { name, kind, agent, state, reason, class: failure, fix, last_event: seen } = source
   const age = stateAge(source, now)
   const stretch = stretchText(source)
   const busy = busyText(source)
@@ -92,6 +92,7 @@ function Rows({ source, now }: { readonly source: SourceInfo; readonly now: numb
           <td colSpan={6}>
             {failure !== null && <strong data-testid="failure-class">{failureOf(failure).title}</strong>}
             {reason !== null && <p data-testid="failure-reason">{reason}</p>}
+            {fix !== null && <p data-testid="failure-fix">What to do: {fix}.</p>}
             {failure !== null && <small>{failureOf(failure).policy}</small>}
           </td>
         </tr>

@@ -78,12 +78,14 @@ fn told(source: &SourceConfig, trial: &Trial) -> String {
             writeln!(text, "{} after {took}: {message}", class.as_str())
         }
     };
-    if let Err(PollError {
-        certificate: Some(certificate),
-        ..
-    }) = &trial.result
-    {
-        text.push_str(&approval(name, certificate));
+    if let Err(failure) = &trial.result {
+        match &failure.certificate {
+            Some(certificate) => text.push_str(&approval(name, certificate)),
+            None if failure.class.fix().is_empty() => {}
+            None => {
+                let _written = writeln!(text, "  {}", failure.class.fix());
+            }
+        }
     }
     if integration.is_insecure() {
         let _written = writeln!(
