@@ -1,3 +1,5 @@
+use std::fmt;
+
 use schemas::{Entity, EventType, Fields, Timestamp};
 
 /// Most events that one poll may bring; the rest is counted as dropped.
@@ -9,6 +11,24 @@ pub struct Batch {
     time: Option<Timestamp>,
     events: Vec<Observation>,
     dropped: u64,
+    findings: Vec<Finding>,
+}
+
+/// Something that a source, which works, found to be down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// What is down.
+    pub what: String,
+    /// Why, as a stable name.
+    pub class: &'static str,
+    /// Why, in words.
+    pub message: String,
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.what, self.message)
+    }
 }
 
 /// One observation.
@@ -27,6 +47,7 @@ impl Batch {
             time: Some(time),
             events: Vec::new(),
             dropped: 0,
+            findings: Vec::new(),
         }
     }
 
@@ -36,6 +57,7 @@ impl Batch {
             time: None,
             events: Vec::new(),
             dropped: 0,
+            findings: Vec::new(),
         }
     }
 
@@ -57,6 +79,16 @@ impl Batch {
     /// Adds a state that moved, with the service's own time where it gives one.
     pub fn change(&mut self, time: Timestamp, entity: Entity, fields: Fields) {
         self.push(EventType::Change, time, entity, fields);
+    }
+
+    /// Adds what a poll found to be down, for a source whose purpose is to look for that. The source itself works, but who
+    /// asks how it does is told.
+    pub fn finding(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    pub(crate) fn take_findings(&mut self) -> Vec<Finding> {
+        std::mem::take(&mut self.findings)
     }
 
     fn push(&mut self, event_type: EventType, time: Timestamp, entity: Entity, fields: Fields) {

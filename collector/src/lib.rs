@@ -36,7 +36,7 @@ mod testing;
 mod trial;
 mod wire;
 
-pub use batch::Batch;
+pub use batch::{Batch, Finding};
 pub use defaults::{DockerHost, default_sources, find_docker, name_of_host};
 pub use discover::{Found, discover};
 pub use failure::{CertificateShown, FailureClass, OpenError, PollError};

@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::{
-    Batch, CollectorMetrics, Context, FailureClass, PollError, SourceConfig,
+    Batch, CollectorMetrics, Context, FailureClass, Finding, PollError, SourceConfig,
     backoff::{Backoff, fraction, seed_of},
     batch::Observation,
     cost::Requests,
@@ -159,7 +159,7 @@ impl<'a> Poller<'a> {
                 }
                 Woke::Heard(Err(e)) => {
                     self.opened = None;
-                    self.ended(&Err(e), Duration::ZERO);
+                    self.ended(Err(e), Duration::ZERO);
                 }
                 Woke::Poll => {
                     let stop = self.task.stop.clone();
@@ -221,6 +221,7 @@ impl<'a> Poller<'a> {
         };
         let took = began.elapsed();
         self.count(took);
+        let findings = batch.take_findings();
         let samples = if std::mem::take(&mut self.early) {
             Urgency::Soon
         } else {
@@ -258,16 +259,17 @@ impl<'a> Poller<'a> {
             .metrics()
             .poll_seconds
             .observe(took.as_secs_f64());
-        self.ended(&result, took);
+        self.ended(result.map(|()| findings), took);
     }
 
-    fn ended(&mut self, result: &Result<(), PollError>, took: Duration) {
+    fn ended(&mut self, result: Result<Vec<Finding>, PollError>, took: Duration) {
         let name = self.task.config.name.as_str();
         let was_up = self.status.is_up();
-        let moved = self.status.polled(result.as_ref().copied(), took);
+        let failed = result.as_ref().err().cloned();
+        let moved = self.status.polled(result, took);
         let now = Instant::now();
-        match result {
-            Ok(()) => {
+        match failed {
+            None => {
                 self.backoff.reset();
                 self.paced(took);
                 let began = self.last_poll.map_or(now, |(at, _)| at);
@@ -276,7 +278,7 @@ impl<'a> Poller<'a> {
                     info!(source = name, "source `{name}` is up");
                 }
             }
-            Err(e) => {
+            Some(e) => {
                 self.outbox.metrics().failed(e.class.as_str());
                 let wait = self.backoff.next().max(e.class.patience()).max(
                     e.retry_after

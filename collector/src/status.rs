@@ -7,10 +7,12 @@ use schemas::{
 
 use tokio::time::Instant;
 
-use crate::{FailureClass, PollError, pace::BUDGET};
+use crate::{FailureClass, Finding, PollError, pace::BUDGET};
 
 /// A share of less time says nothing.
 const SHORTEST_SPAN: Duration = Duration::from_secs(30);
+/// Most findings that are told one by one.
+const MOST_TOLD: usize = 3;
 
 /// The metrics of the entity `source`.
 pub(crate) static METRICS: &[MetricDef] = &[
@@ -34,6 +36,11 @@ pub(crate) static METRICS: &[MetricDef] = &[
         "source",
         "fix",
         "what to do about failures of that class; empty when up",
+    ),
+    MetricDef::state(
+        "source",
+        "finding",
+        "what a source that is up found to be down, for sources that look for that; empty if nothing",
     ),
     MetricDef::gauge(
         "source",
@@ -115,6 +122,7 @@ pub(crate) static METRICS: &[MetricDef] = &[
 #[derive(Debug)]
 pub(crate) struct Status {
     state: State,
+    findings: Vec<Finding>,
     polls: u64,
     failures: u64,
     events: u64,
@@ -140,6 +148,7 @@ impl Status {
     pub(crate) fn new(interval: Duration) -> Self {
         Self {
             state: State::Starting,
+            findings: Vec::new(),
             polls: 0,
             failures: 0,
             events: 0,
@@ -178,26 +187,46 @@ impl Status {
         self.events += u64::try_from(events).unwrap_or(u64::MAX);
     }
 
-    /// Takes in a poll that ended. Returns whether the state moved.
-    pub(crate) fn polled(&mut self, result: Result<(), &PollError>, took: Duration) -> bool {
+    /// Takes in a poll that ended. Returns whether the state, or what is found to be down, moved.
+    pub(crate) fn polled(
+        &mut self,
+        result: Result<Vec<Finding>, PollError>,
+        took: Duration,
+    ) -> bool {
         self.polls += 1;
         self.timed += took;
         self.busy += took;
         self.timed_polls += 1;
-        let state = match result {
-            Ok(()) => State::Up,
+        let (state, mut findings) = match result {
+            Ok(findings) => (State::Up, findings),
             Err(e) => {
                 self.failures += 1;
-                State::Down(e.class, e.message.clone())
+                (State::Down(e.class, e.message), Vec::new())
             }
         };
+        // they may have been looked for all at once
+        findings.sort_by(|a, b| a.what.cmp(&b.what));
+        let same = |(a, b): (&Finding, &Finding)| (&a.what, a.class) == (&b.what, b.class);
+        let found_other =
+            findings.len() != self.findings.len() || !findings.iter().zip(&self.findings).all(same);
+        self.findings = findings;
         let moved = match (&self.state, &state) {
             // the same class in other words is not a move: addresses and counts in a message change all the time
             (State::Down(before, _), State::Down(now, _)) => before != now,
             (before, now) => before != now,
         };
         self.state = state;
-        moved
+        moved || found_other
+    }
+
+    fn finding(&self) -> String {
+        let first = self.findings.iter().take(MOST_TOLD);
+        let mut told: Vec<_> = first.map(Finding::to_string).collect();
+        let more = self.findings.len() - told.len();
+        if more > 0 {
+            told.push(format!("and {more} more"));
+        }
+        told.join("; ")
     }
 
     /// The collector itself was held up.
@@ -238,6 +267,7 @@ impl Status {
             .set_text("class", class.map_or("", FailureClass::as_str))
             .set_text("fix", class.map_or("", FailureClass::fix))
             .set_text("reason", reason)
+            .set_text("finding", &self.finding())
             .set("polls_total", self.polls)
             .set("failures_total", self.failures)
             .set("events_total", self.events)

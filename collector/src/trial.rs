@@ -9,7 +9,7 @@ use schemas::{Timestamp, name::EntityId};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::{
-    Batch, Context, FailureClass, PollError, SourceConfig,
+    Batch, Context, FailureClass, Finding, PollError, SourceConfig,
     integration::{Heard, Opened},
 };
 
@@ -36,6 +36,8 @@ pub struct Seen {
     pub readings: usize,
     /// Not all was answered within [`FIRST_ANSWERS`].
     pub is_partial: bool,
+    /// What the source, which works, found to be down.
+    pub findings: Vec<Finding>,
 }
 
 /// Reads a source once, with what it asks beside its polls. It is not tried again, whatever it answers: a password that is
@@ -77,35 +79,41 @@ async fn poll(
     timeout(patience, opened.poll(&mut batch))
         .await
         .unwrap_or_else(|_| Err(PollError::too_slow(patience)))?;
+    things.findings = batch.take_findings();
     things.take(batch);
     Ok(())
 }
 
 /// The fields of entities, each counted once.
 #[derive(Default)]
-struct Things(BTreeMap<String, BTreeMap<EntityId, HashSet<String>>>);
+struct Things {
+    fields: BTreeMap<String, BTreeMap<EntityId, HashSet<String>>>,
+    /// Of the last poll.
+    findings: Vec<Finding>,
+}
 
 impl Things {
     fn take(&mut self, batch: Batch) {
         let (events, _) = batch.into_parts();
         for event in events {
-            let of_type = self.0.entry(event.entity.entity_type.to_string());
+            let of_type = self.fields.entry(event.entity.entity_type.to_string());
             let fields = of_type.or_default().entry(event.entity.id).or_default();
             fields.extend(event.fields.iter().map(|(name, _)| name.to_string()));
         }
     }
 
     fn seen(self, is_partial: bool) -> Seen {
-        let fields = self.0.values().flat_map(BTreeMap::values);
-        let readings = fields.map(HashSet::len).sum();
-        let entities = self
-            .0
+        let all = self.fields.values().flat_map(BTreeMap::values);
+        let readings = all.map(HashSet::len).sum();
+        let counted = self
+            .fields
             .into_iter()
-            .map(|(entity_type, things)| (entity_type, things.len()));
+            .map(|(of_type, things)| (of_type, things.len()));
         Seen {
-            entities: entities.collect(),
+            entities: counted.collect(),
             readings,
             is_partial,
+            findings: self.findings,
         }
     }
 }

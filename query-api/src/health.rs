@@ -131,13 +131,20 @@ async fn sources(app: &App, services: &mut BTreeMap<String, ServiceHealth>) {
 
 fn health_of(source: SourceStatus) -> ServiceHealth {
     let status = match source.state {
+        // it does what it is for, but what it is for is that somebody looks
+        SourceState::Up if source.finding.is_some() => HealthState::Degraded,
         SourceState::Up | SourceState::Pushed | SourceState::Removed => HealthState::Healthy,
         SourceState::Stale => HealthState::Degraded,
         SourceState::Down => HealthState::Unhealthy,
     };
     ServiceHealth {
         status,
-        reason: source.reason.filter(|_| source.state != SourceState::Up),
+        reason: match source.state {
+            SourceState::Up => source
+                .finding
+                .map(|finding| format!("it works, and finds what it watches down: {finding}")),
+            _ => source.reason,
+        },
         class: source.class,
         fix: source.fix,
     }

@@ -40,6 +40,7 @@ pub(crate) async fn sources_of<'e>(
                 reason: None,
                 class: None,
                 fix: None,
+                finding: None,
                 since: None,
                 last_event: None,
                 interval_seconds: None,
@@ -59,6 +60,7 @@ pub(crate) async fn sources_of<'e>(
                 source.reason = status.reason;
                 source.class = status.class;
                 source.fix = status.fix;
+                source.finding = status.finding;
                 source.interval_seconds = status.interval_seconds;
                 source.configured_interval_seconds = status.configured_interval_seconds;
                 source.poll_seconds = status.poll_seconds;

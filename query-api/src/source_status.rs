@@ -28,6 +28,8 @@ pub(crate) struct SourceStatus {
     /// Of the failure, while it is down.
     pub(crate) class: Option<String>,
     pub(crate) fix: Option<String>,
+    /// What it found to be down, while it is up.
+    pub(crate) finding: Option<String>,
     /// When it was said.
     pub(crate) heard: Timestamp,
     pub(crate) interval_seconds: Option<f64>,
@@ -75,6 +77,7 @@ impl SourceStatus {
             },
             class: text("class").filter(|_| state == SourceState::Down),
             fix: text("fix").filter(|_| state == SourceState::Down),
+            finding: text("finding").filter(|_| state == SourceState::Up),
             state,
             heard: up.time,
             interval_seconds,
@@ -127,6 +130,7 @@ pub fn removal(
         .set_text("state", "removed")
         .set_text("class", "")
         .set_text("fix", "")
+        .set_text("finding", "")
         .set_text("reason", &format!("`{by}` removed it"));
     Some(Draft {
         source: name.clone(),

@@ -6,6 +6,7 @@ import { Api, Homelog } from './homelog.ts'
 const USER = 'ada'
 const PASSWORD = 'correct horse battery staple'
 const REASON = 'https://nas1:5001 refused the password of `homelog`: set it anew in `password_file` of source `nas1`'
+const FINDING = 'http://wiki.home.arpa/health: it answers 503 Service Unavailable, expected is 200-299'
 const FIX = 'set the right password'
 
 let homelog: Homelog
@@ -29,6 +30,10 @@ function home(): PushEvent[] {
     {
       ...nas, type: 'source', entity: { type: 'source', id: 'nas1' },
       fields: { up: false, state: 'down', class: 'bad_credentials', reason: REASON, fix: FIX, interval_seconds: 900, poll_seconds: 0.5 },
+    },
+    {
+      source: 'web', kind: 'http_check', type: 'source', entity: { type: 'source', id: 'web' },
+      fields: { up: true, state: 'up', class: '', reason: '', finding: FINDING, interval_seconds: 60, poll_seconds: 0.0004 },
     },
     { source: 'dns', kind: 'pihole', entity: { type: 'pihole', id: 'dns' }, fields: { blocked_ratio: 0.182, queries_count: 54_321 } },
     { ...nas, entity: { type: 'volume', id: 'v1', labels: { name: 'Volume 1' } }, fields: { status: 'degrade', used_ratio: 0.75 } },
@@ -61,7 +66,11 @@ test('a source that is down tells what went wrong and what to do, and what was s
   await expect(nas.getByTestId('failure-class')).toHaveText('Credentials refused')
   await expect(nas.getByTestId('failure-reason')).toHaveText(REASON)
   await expect(nas.getByTestId('failure-fix')).toHaveText(`What to do: ${FIX}.`)
-  await expect(page.locator('[data-testid=source-row][data-state=up]').first(), 'this machine goes on').toBeVisible()
+  const web = page.locator('[data-testid=source-row][data-source=web]')
+  await expect(web, 'it works').toHaveAttribute('data-state', 'up')
+  await expect(web.getByTestId('finding')).toHaveText(FINDING)
+  await expect(page.getByTestId('source-row').nth(1), 'and needs a look').toHaveAttribute('data-source', 'web')
+  await expect(page.locator('[data-testid=source-row][data-state=up]').last(), 'this machine goes on').toBeVisible()
   await expect(page.getByTestId('source-row').first(), 'what needs a person stands first').toHaveAttribute('data-source', 'nas1')
   await pictures(page, 'sources')
 

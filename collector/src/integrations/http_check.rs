@@ -1,6 +1,7 @@
 //! Whether web services answer as they should: status, latency, a text in the page, the end of the certificate.
 //!
-//! A check that fails is what was found out, not a failure of the source: it becomes a sample with `up` = false.
+//! A check that fails is what was found out, not a failure of the source: it becomes a sample with `up` = false, and a finding,
+//! which is told wherever it is told how the source does.
 
 mod check;
 mod expected;

@@ -24,6 +24,8 @@ enum Step {
     Good,
     Many(usize),
     Fail(FailureClass),
+    /// Good, and so many things are found to be down, of a class.
+    Found(usize, &'static str),
     Panic,
     Hang,
     Slow(Duration),
@@ -95,6 +97,16 @@ impl Integration for Scripted {
                 }
             }
             Step::Fail(class) => return Err(PollError::new(class, "as the test says")),
+            Step::Found(count, class) => {
+                batch.sample(thing(), reading(1));
+                for n in (0..count).rev() {
+                    batch.finding(Finding {
+                        what: format!("site {n}"),
+                        class,
+                        message: "it does not answer".to_owned(),
+                    });
+                }
+            }
             Step::Panic => panic!("the test panics"),
             Step::Hang => std::future::pending().await,
             Step::Slow(time) => {
@@ -295,6 +307,51 @@ async fn a_source_that_fails_is_told_once_backed_off_and_told_again_when_it_is_b
         ),
         Some(3.0)
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_found_to_be_down_is_told_at_once_while_the_source_is_up() {
+    let bench = start(&[
+        Step::Good,
+        Step::Found(1, "timeout"),
+        Step::Found(1, "timeout"),
+        Step::Found(5, "timeout"),
+        Step::Found(5, "tls"),
+        Step::Good,
+    ]);
+    bench.run(Duration::from_secs(29)).await;
+    assert!(
+        bench
+            .told()
+            .await
+            .iter()
+            .all(|told| *told == words("up", "", true))
+    );
+    let found: Vec<_> = bench
+        .of_type(EventType::Source)
+        .await
+        .iter()
+        .map(|event| text(event, "finding"))
+        .collect();
+    let of = |n: usize| format!("site {n}: it does not answer");
+    let five = format!("{}; {}; {}; and 2 more", of(0), of(1), of(2));
+    assert_eq!(
+        found,
+        ["", &of(0), &five, &five, ""],
+        "the same finding is told once, another class of it again"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_fails_found_nothing() {
+    let bench = start(&[
+        Step::Found(1, "timeout"),
+        Step::Fail(FailureClass::BadCredentials),
+    ]);
+    bench.run(Duration::from_secs(10)).await;
+    let told = bench.of_type(EventType::Source).await;
+    assert_eq!(told.len(), 2);
+    assert_eq!(text(&told[1], "finding"), "");
 }
 
 #[tokio::test(start_paused = true)]

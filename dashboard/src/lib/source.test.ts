@@ -4,7 +4,7 @@ import { busyText, compareSources, countStates, sourceMatches, stateAge, stretch
 
 function source(name: string, state: SourceInfo['state'], part: Partial<SourceInfo> = {}): SourceInfo {
   return {
-    name, state, kind: 'docker', agent: null, reason: null, class: null, fix: null, since: null, last_event: null, interval_seconds: null,
+    name, state, kind: 'docker', agent: null, reason: null, class: null, fix: null, finding: null, since: null, last_event: null, interval_seconds: null,
     poll_seconds: null, skew_seconds: null, entities: 0, display_name: null, configured_interval_seconds: null, busy_ratio: null,
     budget_ratio: null, ...part,
   }
@@ -12,9 +12,9 @@ function source(name: string, state: SourceInfo['state'], part: Partial<SourceIn
 
 describe('sources', () => {
   it('stand in the order in which they need somebody, then by name as people count', () => {
-    const sources = [source('nas10', 'up'), source('nas2', 'up'), source('shed', 'pushed'), source('old', 'removed'), source('z', 'up', { display_name: 'attic' }), source('late', 'stale'), source('dns', 'down')]
-    expect(sources.toSorted(compareSources).map(({ name }) => name)).toEqual(['dns', 'late', 'z', 'nas2', 'nas10', 'shed', 'old'])
-    expect(countStates(sources)).toBe('1 down, 1 stale, 3 up, 1 pushed, 1 removed')
+    const sources = [source('nas10', 'up'), source('nas2', 'up'), source('shed', 'pushed'), source('old', 'removed'), source('z', 'up', { display_name: 'attic' }), source('late', 'stale'), source('web', 'up', { finding: 'http://wiki/: it answers 503' }), source('dns', 'down')]
+    expect(sources.toSorted(compareSources).map(({ name }) => name)).toEqual(['dns', 'late', 'web', 'z', 'nas2', 'nas10', 'shed', 'old'])
+    expect(countStates(sources)).toBe('1 down, 1 stale, 4 up, 1 pushed, 1 removed')
     expect(countStates([])).toBe('')
   })
 

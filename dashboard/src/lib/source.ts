@@ -1,8 +1,9 @@
 import type { SourceInfo } from '../api/generated/SourceInfo'
 import type { SourceState } from '../api/generated/SourceState'
 import { formatDuration, formatNumber } from './format'
+import { SOURCE_TONES } from './tone'
+import type { Tone } from './tone'
 
-/** What needs a person stands first. */
 const ORDER: readonly SourceState[] = ['down', 'stale', 'up', 'pushed', 'removed']
 
 const byName = new Intl.Collator('en', { numeric: true, sensitivity: 'base' })
@@ -12,8 +13,22 @@ export function sourceName({ name, display_name: shown }: SourceInfo): string {
   return shown ?? name
 }
 
+/** Whether somebody should look at it: it is down or silent, or found something to be down. */
+export function needsLook({ state, finding }: SourceInfo): boolean {
+  return state === 'down' || state === 'stale' || finding !== null
+}
+
+/** What needs a person stands first, then by name. */
 export function compareSources(a: SourceInfo, b: SourceInfo): number {
-  return ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || byName.compare(sourceName(a), sourceName(b))
+  return (
+    Number(needsLook(b)) - Number(needsLook(a)) ||
+    ORDER.indexOf(a.state) - ORDER.indexOf(b.state) ||
+    byName.compare(sourceName(a), sourceName(b))
+  )
+}
+
+export function sourceTone({ state, finding }: SourceInfo): Tone {
+  return finding === null ? SOURCE_TONES[state] : 'warn'
 }
 
 /** `2 down, 1 stale, 9 up`. */

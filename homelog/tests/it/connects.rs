@@ -65,6 +65,34 @@ fn each_source_is_told_in_a_line_and_a_password_is_tried_once() {
     assert_eq!(code, 64, "{stderr}");
 }
 
+#[test]
+fn a_check_that_works_and_finds_a_site_down_says_both() {
+    let (url, _) = refusing();
+    let config = format!(
+        "[[source]]\nname = \"web\"\nkind = \"http_check\"\nurls = [\"{url}/a\", \"http://127.0.0.1:1/\"]\n\
+         [[source]]\nname = \"fine\"\nkind = \"http_check\"\nurl = \"{url}\"\nexpect_status = [401]\n"
+    );
+    let (code, stdout, stderr) = check(&config, &[]);
+    assert_eq!(code, 0, "the sources can be read: {stdout}{stderr}");
+    assert!(stdout.contains("fine (http_check): ok in "), "{stdout}");
+    let found: Vec<_> = stdout
+        .lines()
+        .skip_while(|line| !line.starts_with("web (http_check): works ("))
+        .take(3)
+        .collect();
+    assert!(
+        found[0].ends_with(" but finds what it watches down:"),
+        "{stdout}"
+    );
+    let mut sites = [found[1], found[2]];
+    sites.sort_unstable();
+    assert!(sites[0].starts_with("  http://127.0.0.1:1/: "), "{stdout}");
+    assert!(
+        sites[1].contains("/a: it answers 401") && sites[1].ends_with("expected is 200-299"),
+        "{stdout}"
+    );
+}
+
 #[tokio::test]
 async fn a_certificate_at_first_sight_is_shown_and_is_good_once_it_is_written() {
     // Homelog itself is a service with a certificate that no authority signed

@@ -16,6 +16,10 @@ pub(crate) async fn report(lab: &Lab, source: &str, kind: &str, up: bool, age_ms
         .set_text("reason", if up { "" } else { "no route to 10.0.0.9" })
         .set_text("class", if up { "" } else { "unreachable" })
         .set_text("fix", if up { "" } else { "check the address" });
+    tell(lab, source, kind, age_ms, fields).await;
+}
+
+async fn tell(lab: &Lab, source: &str, kind: &str, age_ms: i64, fields: Fields) {
     let draft = Draft {
         source: SourceName::new(source).unwrap(),
         kind: SourceKind::new(kind).unwrap(),
@@ -103,6 +107,43 @@ async fn health_tells_of_sources_and_gives_reasons_only_to_who_is_known() {
     assert_eq!(nas1["fix"], "check the address");
     assert_eq!(nas1["agent"], "server");
     assert_eq!(nas1["interval_seconds"], 5.0);
+}
+
+#[tokio::test]
+async fn what_a_source_that_works_found_to_be_down_degrades() {
+    let lab = Lab::start().await;
+    let found = |finding: &str| {
+        let mut fields = Fields::new();
+        fields
+            .set("up", true)
+            .set_text("reason", "")
+            .set_text("class", "")
+            .set_text("finding", finding);
+        fields
+    };
+    let why = "http://wiki/: it answers 503, expected is 200-299";
+    tell(&lab, "web", "http_check", 1000, found(why)).await;
+    let health: Value = lab.json("/health").await;
+    assert_eq!(health["status"], "degraded");
+    let degraded = json!({
+        "status": "degraded",
+        "reason": format!("it works, and finds what it watches down: {why}"),
+    });
+    assert_eq!(health["services"]["web"], degraded);
+    let stranger = lab.http.get(lab.url("/health")).send().await.unwrap();
+    let stranger: Value = stranger.json().await.unwrap();
+    assert_eq!(stranger["services"]["web"], json!({"status": "degraded"}));
+    let sources: Value = lab.json("/api/v1/sources").await;
+    assert_eq!(sources["sources"][0]["state"], "up");
+    assert_eq!(sources["sources"][0]["finding"], why);
+
+    tell(&lab, "web", "http_check", 0, found("")).await;
+    // an answer is good for a second
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let health: Value = lab.json("/health").await;
+    assert_eq!(health["services"]["web"], json!({"status": "healthy"}));
+    let sources: Value = lab.json("/api/v1/sources").await;
+    assert_eq!(sources["sources"][0]["finding"], Value::Null);
 }
 
 #[tokio::test]

@@ -37,6 +37,8 @@ pub struct SourceInfo {
     pub class: Option<String>,
     /// What to do about failures of that class.
     pub fix: Option<String>,
+    /// What it found to be down while it is up itself, where it looks for that, as `http_check` does.
+    pub finding: Option<String>,
     /// Since when it is in that state, Unix milliseconds.
     #[ts(type = "number | null")]
     pub since: Option<i64>,

@@ -8,7 +8,7 @@ use schemas::{
 use tracing::info;
 
 use super::expected::Outcome;
-use crate::Batch;
+use crate::{Batch, Finding};
 
 /// What is asked.
 #[derive(Debug)]
@@ -91,6 +91,13 @@ impl Check {
             fields.set("certificate_expiry_seconds", end - now);
         }
         batch.sample(self.entity.clone(), fields);
+        if let Some(failure) = &outcome.failure {
+            batch.finding(Finding {
+                what: self.target.id.to_string(),
+                class: failure.class,
+                message: failure.message.clone(),
+            });
+        }
 
         if std::mem::replace(&mut self.down, class) == class {
             return;

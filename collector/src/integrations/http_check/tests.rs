@@ -105,6 +105,29 @@ async fn going_down_and_up_again_are_changes() {
 }
 
 #[tokio::test]
+async fn what_is_down_is_a_finding_for_as_long_as_it_is() {
+    let web = Web::start().await;
+    web.answer("/a", Answer::page(200, ""));
+    web.answer("/b?key=s3cret", Answer::page(503, ""));
+    let urls = [web.url("/a"), web.url("/b?key=s3cret")];
+    let mut checks = open(&format!("urls = {urls:?}"));
+    for _ in 0..2 {
+        let mut batch = testing::batch();
+        checks.poll(&mut batch).await.unwrap();
+        let found = batch.take_findings();
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert_eq!(found[0].class, "unexpected_status");
+        let told = found[0].to_string();
+        let begin = format!("{}: it answers 503", web.url("/b"));
+        assert!(told.starts_with(&begin) && !told.contains("s3cret"), "{told}");
+    }
+    web.answer("/b?key=s3cret", Answer::page(200, ""));
+    let mut batch = testing::batch();
+    checks.poll(&mut batch).await.unwrap();
+    assert_eq!(batch.take_findings(), []);
+}
+
+#[tokio::test]
 async fn statuses_are_expected_one_by_one_and_in_ranges() {
     let web = Web::start().await;
     let mut checks = open(&format!(

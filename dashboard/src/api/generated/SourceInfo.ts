@@ -38,6 +38,10 @@ class: string | null,
  */
 fix: string | null, 
 /**
+ * What it found to be down while it is up itself, where it looks for that, as `http_check` does.
+ */
+finding: string | null, 
+/**
  * Since when it is in that state, Unix milliseconds.
  */
 since: number | null, 

@@ -5,7 +5,7 @@ import { entityName, isQuiet, lastSeen } from '../../lib/entity'
 import { formatAgo } from '../../lib/format'
 import { stateField } from '../../lib/headline'
 import { entriesOf } from '../../lib/record'
-import { SOURCE_TONES } from '../../lib/tone'
+import { sourceTone } from '../../lib/source'
 import { speak } from '../../lib/words'
 import { Dot } from '../Dot'
 import { Icon } from '../Icon'
@@ -41,7 +41,7 @@ export function EntityHeader({ entity, source, now }: Props) {
         <div>
           <dt>source</dt>
           <dd className={styles.source}>
-            {source && <Dot tone={SOURCE_TONES[source.state]} />}
+            {source && <Dot tone={sourceTone(source)} />}
             <Link to="/" search={{ source: entity.source }}>
               {entity.source}
             </Link>

@@ -1,7 +1,6 @@
 import type { SourceInfo } from '../../api/generated/SourceInfo'
 import { formatAgo, formatDuration } from '../../lib/format'
-import { stretchText } from '../../lib/source'
-import { SOURCE_TONES } from '../../lib/tone'
+import { sourceTone, stretchText } from '../../lib/source'
 import { Dot } from '../Dot'
 import styles from './SourceList.module.css'
 
@@ -46,12 +45,13 @@ export function SourceList({ sources, now, seen, selected, onSelect }: Props) {
             data-state={source.state}
           >
             <span className={styles.name}>
-              <Dot tone={SOURCE_TONES[source.state]} />
+              <Dot tone={sourceTone(source)} />
               <span title={source.name}>{source.display_name ?? source.name}</span>
               <small>{source.kind}</small>
             </span>
             <span className={styles.state}>{sinceText(source, now, seen.get(source.name))}</span>
             {source.reason !== null && source.state !== 'up' && <span className={styles.reason}>{source.reason}</span>}
+            {source.finding !== null && <span className={styles.reason}>{source.finding}</span>}
             <span className={styles.cost}>{costText(source)}</span>
           </button>
         </li>

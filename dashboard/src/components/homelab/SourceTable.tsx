@@ -4,8 +4,7 @@ import { sourceEntityKey } from '../../lib/entity'
 import { failureOf } from '../../lib/failure'
 import { formatAgo, formatDuration, NO_VALUE } from '../../lib/format'
 import { entityLink } from '../../lib/links'
-import { busyText, compareSources, sourceName, stateAge, stretchText } from '../../lib/source'
-import { SOURCE_TONES } from '../../lib/tone'
+import { busyText, compareSources, sourceName, sourceTone, stateAge, stretchText } from '../../lib/source'
 import { Dot } from '../Dot'
 import styles from './SourceTable.module.css'
 
@@ -46,7 +45,7 @@ function seconds(value: number | null): string {
 }
 
 function Rows({ source, now }: { readonly source: SourceInfo; readonly now: number }) {
-  const { name, kind, agent, state, reason, class: failure, fix, last_event: seen } = source
+  const { name, kind, agent, state, reason, class: failure, fix, finding, last_event: seen } = source
   const age = stateAge(source, now)
   const stretch = stretchText(source)
   const busy = busyText(source)
@@ -65,7 +64,7 @@ function Rows({ source, now }: { readonly source: SourceInfo; readonly now: numb
         </th>
         <td className={styles.state}>
           <span>
-            <Dot tone={SOURCE_TONES[state]} /> {state}
+            <Dot tone={sourceTone(source)} /> {state}
           </span>
           {age !== undefined && <small>{age}</small>}
         </td>
@@ -94,6 +93,14 @@ function Rows({ source, now }: { readonly source: SourceInfo; readonly now: numb
             {reason !== null && <p data-testid="failure-reason">{reason}</p>}
             {fix !== null && <p data-testid="failure-fix">What to do: {fix}.</p>}
             {failure !== null && <small>{failureOf(failure).policy}</small>}
+          </td>
+        </tr>
+      )}
+      {finding !== null && (
+        <tr className={`${styles.problem} ${styles.found}`}>
+          <td colSpan={6}>
+            <strong>Works, and finds what it watches down</strong>
+            <p data-testid="finding">{finding}</p>
           </td>
         </tr>
       )}

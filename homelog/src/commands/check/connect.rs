@@ -73,7 +73,16 @@ fn told(source: &SourceConfig, trial: &Trial) -> String {
     let mut text = format!("{name} ({}): ", integration.kind());
     // writing to a String does not fail
     let _written = match &trial.result {
-        Ok(seen) => writeln!(text, "ok in {took}: {}", words(seen)),
+        Ok(seen) if seen.findings.is_empty() => writeln!(text, "ok in {took}: {}", words(seen)),
+        Ok(seen) => {
+            let found = seen.findings.iter().map(|finding| format!("\n  {finding}"));
+            writeln!(
+                text,
+                "works ({took}: {}), but finds what it watches down:{}",
+                words(seen),
+                found.collect::<String>()
+            )
+        }
         Err(PollError { class, message, .. }) => {
             writeln!(text, "{} after {took}: {message}", class.as_str())
         }
@@ -102,6 +111,7 @@ fn words(seen: &Seen) -> String {
         entities,
         readings,
         is_partial,
+        ..
     } = seen;
     let partial = if *is_partial {
         let patience = format_duration(collector::FIRST_ANSWERS);
