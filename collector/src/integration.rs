@@ -6,9 +6,12 @@
 
 use std::{
     fmt,
+    fs::File,
     future::Future,
     hash::{DefaultHasher, Hash, Hasher},
+    io::Read,
     marker::PhantomData,
+    path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
 };
@@ -22,6 +25,11 @@ use serde::de::DeserializeOwned;
 use supervision::Supervisor;
 
 use crate::{Batch, OpenError, PollError, Sources};
+
+/// Keys below `tls` that name files.
+const TLS_FILES: [&str; 3] = ["ca", "cert", "key"];
+/// Most bytes of such a file that are compared.
+const MOST_FILE: u64 = 4 * 1024 * 1024;
 
 /// What an integration is given; it reaches for nothing else.
 #[derive(Clone)]
@@ -118,8 +126,9 @@ impl<I: Integration> Opened for I {
 #[derive(Clone)]
 pub struct Configured {
     kind: SourceKind,
-    /// Of what the options said; none where they did not come as text.
+    /// Of what the options said, and of what was in the files that they name; none where they did not come as text.
     digest: Option<u64>,
+    files: Vec<PathBuf>,
     insecure: bool,
     open: Arc<Opener>,
 }
@@ -132,6 +141,7 @@ impl Configured {
         Self {
             kind: kind_of::<I>(),
             digest: None,
+            files: Vec::new(),
             insecure: false,
             open: Arc::new(move |context| {
                 I::open(params.clone(), context).map(|open| Box::new(open) as Box<dyn Opened>)
@@ -149,7 +159,12 @@ impl Configured {
         self.insecure
     }
 
-    /// Whether it is the same kind with the same options.
+    /// The files that its options name and that it reads when it is opened, there or not.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.files
+    }
+
+    /// Whether it is the same kind with the same options, and with the same in the files that they name.
     pub fn is_same(&self, other: &Self) -> bool {
         let same_options = self.digest.is_some() && self.digest == other.digest;
         self.kind == other.kind && (same_options || Arc::ptr_eq(&self.open, &other.open))
@@ -208,11 +223,19 @@ pub trait Registration: Sync {
     fn example(&self) -> &'static str;
     /// The options that others may set who ask for such a source.
     fn label_options(&self) -> &'static [&'static str];
-    /// Reads the options of one source: its table without the keys that all sources share.
+    /// Reads the options of one source: its table without the keys that all sources share. Reads the files that they name, so
+    /// that it may block where they name any.
     ///
     /// # Errors
     /// An unknown key, a missing one, or a value of another type.
     fn parse(&self, options: toml::Table) -> Result<Configured, ParamsError>;
+}
+
+/// What is in a file; none where it cannot be read, which whoever needs it will tell.
+fn content(file: &Path) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let read = File::open(file).and_then(|file| file.take(MOST_FILE).read_to_end(&mut bytes));
+    read.is_ok().then_some(bytes)
 }
 
 /// The registration of an integration.
@@ -251,17 +274,23 @@ impl<I: Integration> Registration for Typed<I> {
 
     fn parse(&self, options: toml::Table) -> Result<Configured, ParamsError> {
         let unknown = options.keys().cloned().collect::<Vec<_>>();
+        let tls = |key: &str| options.get("tls").and_then(|tls| tls.get(key));
+        let insecure = tls("insecure").and_then(toml::Value::as_bool) == Some(true);
+        let named = TLS_FILES.into_iter().filter_map(|key| tls(key)?.as_str());
+        let files: Vec<_> = named.map(PathBuf::from).collect();
         // kept in the place of the options, which hold secrets
         let digest = {
             let mut hasher = DefaultHasher::new();
             options.to_string().hash(&mut hasher);
+            for file in &files {
+                content(file).hash(&mut hasher);
+            }
             hasher.finish()
         };
-        let tls = options.get("tls").and_then(|tls| tls.get("insecure"));
-        let insecure = tls.and_then(toml::Value::as_bool) == Some(true);
         serde_path_to_error::deserialize(options)
             .map(|params| Configured {
                 digest: Some(digest),
+                files,
                 insecure,
                 ..Configured::of::<I>(params)
             })

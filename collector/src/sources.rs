@@ -247,4 +247,36 @@ mod tests {
         assert!(!source("a", 1).is_same(&source("a", 2)));
         assert!(source("a", 1).is_same(&source("a", 1)));
     }
+
+    #[test]
+    fn a_source_is_another_when_there_is_something_else_in_a_file_that_it_names() {
+        let directory = tempfile::tempdir().unwrap();
+        for (kind, key) in [("proxmox", "ca"), ("docker", "ca"), ("docker", "key")] {
+            let file = directory.path().join("file.pem");
+            let options = format!(
+                "url = \"https://a:1\"\ntls = {{ {key} = \"{}\" }}",
+                file.display()
+            );
+            let read = || {
+                let integration = integrations::find(kind)
+                    .unwrap()
+                    .parse(options.parse().unwrap())
+                    .unwrap();
+                assert_eq!(integration.files(), [file.clone()]);
+                SourceConfig {
+                    integration,
+                    ..source("a", 1)
+                }
+            };
+            std::fs::write(&file, "one").unwrap();
+            let one = read();
+            std::fs::write(&file, "two").unwrap();
+            let two = read();
+            assert!(!one.is_same(&two), "{kind} {key}");
+            std::fs::write(&file, "two").unwrap();
+            assert!(two.is_same(&read()), "{kind} {key}");
+            std::fs::remove_file(&file).unwrap();
+            assert!(!two.is_same(&read()), "{kind} {key}");
+        }
+    }
 }

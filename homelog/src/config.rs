@@ -135,8 +135,8 @@ pub fn load(path: Option<&Path>, env: &Env) -> Result<Loaded, Problems> {
 pub(crate) struct Reading {
     /// What it says, or what is wrong with it.
     pub(crate) result: Result<Loaded, Problems>,
-    /// The files with secrets that it names, there or not.
-    pub(crate) secrets: Vec<PathBuf>,
+    /// The files that it names, there or not: with secrets, and with the authorities and certificates of sources.
+    pub(crate) files: Vec<PathBuf>,
 }
 
 /// As [`load`], with the files that belong to it.
@@ -158,7 +158,7 @@ pub(crate) fn load_from(path: Option<&Path>, env: &Env) -> Reading {
             };
             Reading {
                 result: Err(Problems::new(&name, "", vec![problem])),
-                secrets: Vec::new(),
+                files: Vec::new(),
             }
         }
     }
@@ -226,12 +226,12 @@ fn read_text(name: &str, text: &str, base: &Path, env: &Env) -> Reading {
     };
     section::unknown_sections(&root, &SECTIONS, &mut findings);
     let shown = findings.without_secrets(text);
-    let secrets = findings.take_secret_files();
+    let files = findings.take_files();
     let (problems, warnings) = findings.finish(text, &errors);
     let result = if problems.is_empty() {
         Ok(Loaded { config, warnings })
     } else {
         Err(Problems::new(name, shown, problems))
     };
-    Reading { result, secrets }
+    Reading { result, files }
 }

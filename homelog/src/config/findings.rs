@@ -25,7 +25,7 @@ pub(super) struct Findings {
     warnings: Vec<String>,
     variables: Vec<String>,
     secrets: Vec<Range<usize>>,
-    secret_files: Vec<PathBuf>,
+    files: Vec<PathBuf>,
 }
 
 /// Whether a span stands for an environment variable.
@@ -77,14 +77,14 @@ impl Findings {
         self.secrets.push(span);
     }
 
-    /// Remembers a file with a secret, there or not.
-    pub(super) fn secret_file(&mut self, path: PathBuf) {
-        self.secret_files.push(path);
+    /// Remembers a file that belongs to the configuration, there or not.
+    pub(super) fn file(&mut self, path: PathBuf) {
+        self.files.push(path);
     }
 
-    /// All files with secrets that were named.
-    pub(super) fn take_secret_files(&mut self) -> Vec<PathBuf> {
-        std::mem::take(&mut self.secret_files)
+    /// All files that were named.
+    pub(super) fn take_files(&mut self) -> Vec<PathBuf> {
+        std::mem::take(&mut self.files)
     }
 
     /// The text without the secrets that stand in it, of the same length.

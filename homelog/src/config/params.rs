@@ -46,6 +46,9 @@ pub(super) fn read(
     loop {
         let error = match parse(registration, &table, &typed_values) {
             Ok(configured) => {
+                for file in configured.files() {
+                    findings.file(file.clone());
+                }
                 if let Some(context) = context
                     && let Err(error) = configured.check(context)
                 {

@@ -16,6 +16,8 @@ use toml::{
 use super::{findings::Findings, setting::text};
 
 const SUFFIX: &str = "_file";
+/// What names a file in a table `tls`.
+const TLS_FILES: [&str; 3] = ["ca", "cert", "key"];
 /// No secret is longer, in bytes.
 const LONGEST: u64 = 64 * 1024;
 
@@ -68,7 +70,7 @@ pub(super) fn resolve(
             .map_err(|fault| (fault.message, fault.fix))
             .and_then(|path| {
                 let path = at(base, path);
-                findings.secret_file(path.clone());
+                findings.file(path.clone());
                 read(&path).map_err(|message| {
                     (
                         message,
@@ -92,18 +94,28 @@ pub(super) fn resolve(
     failed
 }
 
-/// Makes an option, or `ca` in the table that it is, a path from the directory of the config file.
+/// Makes an option, or the files in the table that it is, paths from the directory of the config file.
 pub(super) fn from_base(table: &mut DeTable<'_>, option: &str, base: &Path) {
-    let Some(value) = table.get_mut(option) else {
+    match table.get_mut(option).map(Spanned::get_mut) {
+        Some(DeValue::Table(_)) => tls_from_base(table, option, base),
+        Some(value) => path_from_base(value, base),
+        None => {}
+    }
+}
+
+/// The same of the files in a table alone: `tls = { ca = "file" }`.
+pub(super) fn tls_from_base(table: &mut DeTable<'_>, option: &str, base: &Path) {
+    let Some(DeValue::Table(tls)) = table.get_mut(option).map(Spanned::get_mut) else {
         return;
     };
-    let value = match value.get_mut() {
-        DeValue::Table(below) => match below.get_mut("ca") {
-            Some(ca) => ca.get_mut(),
-            None => return,
-        },
-        other => other,
-    };
+    for file in TLS_FILES {
+        if let Some(value) = tls.get_mut(file) {
+            path_from_base(value.get_mut(), base);
+        }
+    }
+}
+
+fn path_from_base(value: &mut DeValue<'_>, base: &Path) {
     if let DeValue::String(path) = value {
         *path = Cow::Owned(at(base, path).to_string_lossy().into_owned());
     }

@@ -105,6 +105,7 @@ fn read(
     let registration = read_kind(&mut table, &span, findings)?;
     let known = params::known(registration);
     let resolved = secret_file::resolve(&mut table, &known, base, findings);
+    secret_file::tls_from_base(&mut table, "tls", base);
     let shown = name.as_ref().map_or_else(
         || "this source".to_owned(),
         |name| format!("source `{name}`"),

@@ -1,4 +1,5 @@
-//! The configuration read again while the process runs: on SIGHUP, and when its file or a file with a secret changes.
+//! The configuration read again while the process runs: on SIGHUP, and when its file or a file that it names changes: of a
+//! secret, of an authority, of a certificate.
 //! Sources follow it at once; for the rest a restart is needed, which is told.
 
 use std::{
@@ -54,8 +55,8 @@ impl Reloading {
         let mut hangup = signal(SignalKind::hangup()).context("SIGHUP cannot be listened for")?;
         let stop = supervisor.token();
         supervisor.spawn("reload", async move {
-            let mut secrets = self.read().await?.secrets;
-            let mut seen = stamps(&self.path, &secrets).await;
+            let mut named = self.read().await?.files;
+            let mut seen = stamps(&self.path, &named).await;
             let mut known = seen.clone();
             // it may have been long until everything was open
             if let Some(file) = known.first_mut() {
@@ -69,7 +70,7 @@ impl Reloading {
                     _ = hangup.recv() => true,
                     _ = look.tick() => false,
                 };
-                let now = stamps(&self.path, &secrets).await;
+                let now = stamps(&self.path, &named).await;
                 let settled = std::mem::replace(&mut seen, now) == seen;
                 if !asked && (seen == known || !settled) {
                     continue;
@@ -77,10 +78,10 @@ impl Reloading {
                 // taken before reading, so that a change meanwhile is one
                 known.clone_from(&seen);
                 let reading = self.read().await?;
-                if secrets != reading.secrets {
-                    secrets.clone_from(&reading.secrets);
+                if named != reading.files {
+                    named.clone_from(&reading.files);
                     let file = known.first().copied().flatten();
-                    known = stamps(&self.path, &secrets).await;
+                    known = stamps(&self.path, &named).await;
                     if let Some(first) = known.first_mut() {
                         *first = file;
                     }
@@ -147,9 +148,9 @@ fn stamp_of(metadata: &Metadata) -> (u64, u64, i64, i64) {
     )
 }
 
-async fn stamps(path: &Path, secrets: &[PathBuf]) -> Vec<Stamp> {
-    let mut stamps = Vec::with_capacity(secrets.len() + 1);
-    for path in std::iter::once(path).chain(secrets.iter().map(PathBuf::as_path)) {
+async fn stamps(path: &Path, named: &[PathBuf]) -> Vec<Stamp> {
+    let mut stamps = Vec::with_capacity(named.len() + 1);
+    for path in std::iter::once(path).chain(named.iter().map(PathBuf::as_path)) {
         let metadata = tokio::fs::metadata(path).await.ok();
         stamps.push(metadata.as_ref().map(stamp_of));
     }

@@ -152,3 +152,41 @@ async fn a_secret_that_changes_starts_its_source_again() {
     told(&lab, "started again pve; removed none; 1 go on", 2).await;
     lab.stop().await;
 }
+
+#[tokio::test]
+async fn an_authority_that_changes_starts_its_source_again() {
+    let authority = |name: &str| {
+        let signed = rcgen::generate_simple_self_signed(vec![name.to_owned()]).unwrap();
+        signed.cert.pem()
+    };
+    let (one, another) = (authority("one"), authority("another"));
+    let mut lab = Lab::new();
+    let replace = |lab: &Lab, text: &str| {
+        std::fs::write(lab.path("ca.new"), text).unwrap();
+        std::fs::rename(lab.path("ca.new"), lab.path("ca.pem")).unwrap();
+    };
+    replace(&lab, &one);
+    // from the directory of the config file, wherever the process was started
+    let proxmox = "[[source]]\nname = \"pve\"\nkind = \"proxmox\"\nurl = \"https://127.0.0.1:1\"\n\
+                   username = \"a@pve\"\npassword = \"x\"\ninterval = \"1h\"\ntls = { ca = \"ca.pem\" }\n";
+    write(&lab, &(host("server", "1s") + proxmox));
+    lab.up(&[("HOMELOG_ADMIN_PASSWORD", crate::lab::PASSWORD)])
+        .await;
+    let token = lab.token();
+    has_state(&lab, &token, "server", "up").await;
+    replace(&lab, &another);
+    told(&lab, "started again pve; removed none; 1 go on", 1).await;
+
+    // a new file that says the same is no change
+    replace(&lab, &another);
+    told(&lab, "was read again", 2).await;
+    // one that says nothing is refused, and the source goes on as it was
+    replace(&lab, "no certificate");
+    told(&lab, "is not taken, for the errors above", 1).await;
+    replace(&lab, &another);
+    told(&lab, "was read again", 3).await;
+    assert_eq!(lab.stderr().matches("started again pve").count(), 1);
+    replace(&lab, &one);
+    told(&lab, "started again pve; removed none; 1 go on", 2).await;
+    lab.stop().await;
+}
