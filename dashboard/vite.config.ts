@@ -28,5 +28,7 @@ export default defineConfig({
     environment: 'happy-dom',
     include: ['src/**/*.test.{ts,tsx}'],
     restoreMocks: true,
+    // else it is empty, while a test reads it
+    css: { include: [/tokens\.css/] },
   },
 })

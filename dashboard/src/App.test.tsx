@@ -19,7 +19,7 @@ const entity = {
 }
 const source = {
   name: 'atlas.docker', kind: 'docker', agent: 'atlas', state: 'down', reason: 'the socket is gone', class: 'unreachable',
-  since: NOW - 90_000, last_event: NOW, display_name: null, interval_seconds: 5, configured_interval_seconds: 5, poll_seconds: 0.04, busy_ratio: 0.008, budget_ratio: 0.5, skew_seconds: null, entities: 1,
+  fix: 'check the address', finding: null, since: NOW - 90_000, last_event: NOW, display_name: null, interval_seconds: 5, configured_interval_seconds: 5, poll_seconds: 0.04, busy_ratio: 0.008, budget_ratio: 0.5, skew_seconds: null, entities: 1,
 }
 
 /** What the server answers, by path; a path that is not here is an error of the server. */
@@ -108,14 +108,34 @@ describe('the overview', () => {
   })
 
   it('shows the sources that need somebody, and where the others are', async () => {
-    const many = Array.from({ length: 20 }, (_, nth) => ({ ...source, name: `s${nth}`, state: nth === 15 ? 'down' : 'up', reason: null }))
+    const many = Array.from({ length: 40 }, (_, nth) => ({
+      ...source, name: `s${nth}`, state: nth === 15 ? 'down' : 'up', reason: nth === 15 ? 'the socket is gone' : null,
+      finding: nth === 20 ? 'http://wiki/: it answers 503' : null,
+    }))
     answers['/api/v1/sources'] = { position: 'p1', sources: many }
-    open('/?source=s19')
-    const link = await screen.findByRole('link', { name: 'All 20 sources' })
+    open('/?source=s39')
+    const link = await screen.findByRole('link', { name: 'All 40 sources' })
     expect(link.getAttribute('href')).toBe('/sources')
-    const names = screen.getAllByTestId('source').map(({ dataset }) => dataset.source)
-    expect(names).toHaveLength(13)
-    expect([names[0], names.at(-1)]).toEqual(['s15', 's19'])
+    expect(screen.getByTestId('source-tally').textContent).toMatch(/^2 failing, 38 up/)
+    const failing = within(screen.getByRole('list', { name: 'Sources that need a look' })).getAllByTestId('source')
+    expect(failing.map(({ dataset }) => dataset.source)).toEqual(['s15', 's20'])
+    expect(failing.map(({ textContent }) => textContent)).toEqual([
+      expect.stringContaining('the socket is gone'), expect.stringContaining('it answers 503'),
+    ])
+    const well = within(screen.getByRole('list', { name: 'Sources that are well' })).getAllByTestId('source')
+    expect(well, 'no more than fit').toHaveLength(24)
+    expect(well[0]?.dataset.source, 'what is chosen is in sight').toBe('s39')
+    expect(well[0]?.getAttribute('aria-pressed')).toBe('true')
+    expect(well[1]?.textContent, 'what is well is a name').toBe('s0')
+  })
+
+  it('shows no more of a network that is gone than fits', async () => {
+    const many = Array.from({ length: 30 }, (_, nth) => ({ ...source, name: `s${nth}` }))
+    answers['/api/v1/sources'] = { position: 'p1', sources: many }
+    open('/')
+    expect((await screen.findByTestId('source-tally')).textContent).toBe('30 failing · All 30 sources')
+    expect(screen.getAllByTestId('source')).toHaveLength(6)
+    expect(screen.queryByRole('list', { name: 'Sources that are well' })).toBeNull()
   })
 
   it('moves with what comes live, from the position of what was loaded', async () => {
@@ -184,6 +204,7 @@ describe('the sources', () => {
     expect(row.dataset.state).toBe('down')
     expect(within(row).getByTestId('failure-class').textContent).toBe('No connection')
     expect(within(row).getByTestId('failure-reason').textContent).toBe('the socket is gone')
+    expect(within(row).getByTestId('failure-fix').textContent).toBe('What to do: check the address.')
     expect(row.textContent).toContain('for 1\u202fmin')
     expect(row.textContent).toContain('busy 0.8\u202f% of at most 50.0\u202f%')
     expect(within(row).getByRole('link').getAttribute('href')).toBe(`/entity/${encodeURIComponent('atlas.docker/source/atlas.docker')}`)
@@ -191,17 +212,28 @@ describe('the sources', () => {
   })
 
   it('that are well say nothing more, and those that push lead to what they sent', async () => {
-    const well = { ...source, state: 'up', class: null, reason: null, since: null }
+    const well = { ...source, state: 'up', class: null, reason: null, fix: null, since: null, poll_seconds: 0 }
     const pushed = { ...well, name: 'shed', state: 'pushed', interval_seconds: null, poll_seconds: null }
     answers['/api/v1/sources'] = { position: 'p1', sources: [pushed, well] }
     const history = open('/sources')
     const rows = await screen.findAllByTestId('source-row')
     expect(rows.map(({ dataset }) => dataset.source)).toEqual(['atlas.docker', 'shed'])
     expect(screen.queryByTestId('failure-class')).toBeNull()
+    expect(rows[0]?.textContent, 'what takes no millisecond takes some time').toContain('<\u202f1\u202fms')
     expect(within(rows[1] as HTMLElement).getByRole('link').getAttribute('href')).toBe('/?source=shed')
     fireEvent.change(screen.getByRole('searchbox'), { target: { value: 'pushed' } })
     await waitFor(() => expect(screen.getAllByTestId('source-row')).toHaveLength(1))
     expect(history.location.search).toBe('?q=pushed')
+  })
+
+  it('that work and find something down say both', async () => {
+    const found = { ...source, state: 'up', class: null, reason: null, fix: null, since: null, finding: 'http://wiki/: it answers 503' }
+    answers['/api/v1/sources'] = { position: 'p1', sources: [found] }
+    open('/sources')
+    const row = await screen.findByTestId('source-row')
+    expect(row.dataset.state).toBe('up')
+    expect(within(row).getByTestId('finding').textContent).toBe('http://wiki/: it answers 503')
+    expect(screen.getByText('1 up')).toBeDefined()
   })
 
   it('say what to do while there are none', async () => {

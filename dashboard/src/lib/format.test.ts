@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { formatAgo, formatDuration, formatNumber, formatTicks } from './format'
+import { formatAgo, formatDuration, formatNumber, formatPoll, formatTicks } from './format'
 
 /** Narrow no-break spaces read as spaces here. */
 function plain(text: string): string {
@@ -100,5 +100,17 @@ describe('formatAgo', () => {
     [200_000_000, '2 d ago'],
   ])('%i ms is %s', (milliseconds, text) => {
     expect(plain(formatAgo(milliseconds))).toBe(text)
+  })
+})
+
+describe('formatPoll', () => {
+  it.each([
+    [0, '< 1 ms'],
+    [0.0004, '< 1 ms'],
+    [0.001, '1 ms'],
+    [0.25, '250 ms'],
+    [12, '12 s'],
+  ])('of %f s is %s', (seconds, text) => {
+    expect(plain(formatPoll(seconds))).toBe(text)
   })
 })

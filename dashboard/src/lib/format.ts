@@ -164,6 +164,11 @@ export function formatDuration(seconds: number): string {
   return sign + parts.join(' ')
 }
 
+/** How long a poll takes. Collectors count milliseconds: what is less is told as 0. */
+export function formatPoll(seconds: number): string {
+  return seconds >= 0 && seconds < 0.001 ? `<${GAP}1${GAP}ms` : formatDuration(seconds)
+}
+
 /** How long ago something was, in one part: `now`, `12 s ago`, `5 min ago`, `3 d ago`. */
 export function formatAgo(milliseconds: number): string {
   const seconds = Math.round(milliseconds / 1000)

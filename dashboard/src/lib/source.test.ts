@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { SourceInfo } from '../api/generated/SourceInfo'
-import { busyText, compareSources, countStates, sourceMatches, stateAge, stretchText } from './source'
+import { busyText, compareSources, countStates, sourceMatches, stateAge, stretchText, tally } from './source'
 
 function source(name: string, state: SourceInfo['state'], part: Partial<SourceInfo> = {}): SourceInfo {
   return {
@@ -16,6 +16,8 @@ describe('sources', () => {
     expect(sources.toSorted(compareSources).map(({ name }) => name)).toEqual(['dns', 'late', 'web', 'z', 'nas2', 'nas10', 'shed', 'old'])
     expect(countStates(sources)).toBe('1 down, 1 stale, 4 up, 1 pushed, 1 removed')
     expect(countStates([])).toBe('')
+    expect(tally(sources)).toBe('3 failing, 3 up, 1 pushed, 1 removed')
+    expect(tally([source('a', 'up')])).toBe('1 up')
   })
 
   it('are found by all that tells them apart', () => {

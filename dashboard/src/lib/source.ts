@@ -39,6 +39,13 @@ export function countStates(sources: readonly SourceInfo[]): string {
     .join(', ')
 }
 
+/** `1 failing, 10 up, 1 pushed`: how many need a look, and how the others do. */
+export function tally(sources: readonly SourceInfo[]): string {
+  const failing = sources.filter(needsLook).length
+  const rest = countStates(sources.filter((source) => !needsLook(source)))
+  return [failing > 0 ? `${failing} failing` : '', rest].filter(Boolean).join(', ')
+}
+
 /** Whether a name, kind, agent, state or class has the words that are searched for, in any order. */
 export function sourceMatches(source: SourceInfo, search: string): boolean {
   const { name, display_name: shown, kind, agent, state, class: failure } = source

@@ -1,4 +1,4 @@
-import { getRouteApi, Link } from '@tanstack/react-router'
+import { getRouteApi } from '@tanstack/react-router'
 import { SourceList } from '../components/homelab/SourceList'
 import { TypeSection } from '../components/homelab/TypeSection'
 import { ErrorNotice, Notice } from '../components/Notice'
@@ -9,7 +9,6 @@ import { useNow } from '../hooks/useNow'
 import { useSources } from '../hooks/useSources'
 import { useTitle } from '../hooks/useTitle'
 import { groupByType, isQuiet, lastSeen, matchesSearch } from '../lib/entity'
-import { compareSources } from '../lib/source'
 import type { OverviewSearch } from '../router'
 import styles from './OverviewPage.module.css'
 import { OverviewSkeleton } from './OverviewSkeleton'
@@ -19,8 +18,6 @@ const route = getRouteApi('/app/')
 const TICK_MS = 5_000
 /** What was not seen for this long is left out until it is searched for. */
 const GONE_MS = 24 * 3_600_000
-/** Sources that stand above what they see; the others have a page. */
-const SOURCES = 12
 
 /** What exists, how it is, and what it did in the last minutes. */
 export function OverviewPage() {
@@ -53,8 +50,7 @@ export function OverviewPage() {
   const seen = new Map<string, number>()
   for (const entity of entities) seen.set(entity.source, Math.max(seen.get(entity.source) ?? 0, lastSeen(entity)))
   const isEmpty = entities.length === 0
-  const inOrder = (sources.data?.sources ?? []).filter(({ state }) => state !== 'removed').toSorted(compareSources)
-  const listed = inOrder.filter(({ name }, index) => index < SOURCES || name === search.source)
+  const listed = (sources.data?.sources ?? []).filter(({ state }) => state !== 'removed')
   return (
     <>
       <div className={styles.head}>
@@ -67,8 +63,8 @@ export function OverviewPage() {
         <ErrorNotice title="The sources could not be loaded" error={sources.error} retry={() => void sources.refetch()} />
       ) : (
         sources.data &&
-        inOrder.length > 0 && (
-          <Section title="Sources" count={inOrder.length}>
+        listed.length > 0 && (
+          <Section title="Sources" count={listed.length}>
             <SourceList
               sources={listed}
               now={now}
@@ -76,11 +72,6 @@ export function OverviewPage() {
               selected={search.source}
               onSelect={(source) => change({ source })}
             />
-            {listed.length < inOrder.length && (
-              <Link to="/sources" className={styles.more}>
-                All {inOrder.length} sources
-              </Link>
-            )}
           </Section>
         )
       )}

@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest'
+import tokens from '../../styles/tokens.css?raw'
+import { CANVAS_COLOURS, seriesColour } from './options'
 import { alonePoints } from './points'
 import { BYTE_STEPS, DURATION_STEPS, sparkRange, yRange } from './scale'
 
@@ -52,4 +54,14 @@ describe('sparkRange', () => {
 
 it('offers steps of ticks in ascending order', () => {
   for (const steps of [BYTE_STEPS, DURATION_STEPS]) expect(steps.toSorted((a, b) => a - b)).toEqual(steps)
+})
+
+describe('colours of the canvas', () => {
+  it('are registered as colours: light-dark() says nothing to a canvas', () => {
+    const series = Array.from({ length: 9 }, (_, index) => seriesColour(index))
+    for (const name of [...CANVAS_COLOURS, ...series]) {
+      expect(tokens).toContain(`@property ${name} { syntax: '<color>';`)
+      expect(tokens).toContain(`\n  ${name}: light-dark(`)
+    }
+  })
 })

@@ -20,18 +20,21 @@ export interface ChartHooks {
   readonly onReset: () => void
 }
 
+/** Colours of the theme that a canvas is drawn with, besides those of series; `tokens.css` registers them for that. */
+export const CANVAS_COLOURS = ['--ink-3', '--chart-grid', '--warn'] as const
+type SeriesColour = `--series-${number}`
 const COLOURS = 8
 /** All charts of a page move their cursors together. */
 const SYNC_KEY = 'homelog'
 /** Narrower drags are clicks, in CSS pixels. */
 const MIN_DRAG = 6
 
-export function seriesColour(index: number): string {
+export function seriesColour(index: number): SeriesColour {
   return `--series-${(index % COLOURS) + 1}`
 }
 
 /** A colour of the theme as the canvas needs it. */
-function resolve(property: string, alpha = 1): string {
+function resolve(property: (typeof CANVAS_COLOURS)[number] | SeriesColour, alpha = 1): string {
   const colour = getComputedStyle(document.documentElement).getPropertyValue(property).trim()
   return alpha === 1 ? colour : `color-mix(in oklab, ${colour} ${alpha * 100}%, transparent)`
 }

@@ -2,7 +2,7 @@ import { Link } from '@tanstack/react-router'
 import type { SourceInfo } from '../../api/generated/SourceInfo'
 import { sourceEntityKey } from '../../lib/entity'
 import { failureOf } from '../../lib/failure'
-import { formatAgo, formatDuration, NO_VALUE } from '../../lib/format'
+import { formatAgo, formatDuration, formatPoll, NO_VALUE } from '../../lib/format'
 import { entityLink } from '../../lib/links'
 import { busyText, compareSources, sourceName, sourceTone, stateAge, stretchText } from '../../lib/source'
 import { Dot } from '../Dot'
@@ -81,7 +81,7 @@ function Rows({ source, now }: { readonly source: SourceInfo; readonly now: numb
           {stretch !== undefined && <small className={styles.odd}>{stretch}</small>}
         </td>
         <td className={styles.number} data-label="A poll takes">
-          {seconds(source.poll_seconds)}
+          {source.poll_seconds === null ? NO_VALUE : formatPoll(source.poll_seconds)}
           {busy !== undefined && <small>{busy}</small>}
         </td>
         <td className={styles.number} data-label="Entities">{source.entities}</td>
