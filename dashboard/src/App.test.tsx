@@ -233,7 +233,7 @@ describe('the sources', () => {
     const row = await screen.findByTestId('source-row')
     expect(row.dataset.state).toBe('up')
     expect(within(row).getByTestId('finding').textContent).toBe('http://wiki/: it answers 503')
-    expect(screen.getByText('1 up')).toBeDefined()
+    expect(screen.getByText('1 up with something found down')).toBeDefined()
   })
 
   it('say what to do while there are none', async () => {

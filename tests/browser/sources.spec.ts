@@ -75,6 +75,8 @@ test('a source that is down tells what went wrong and what to do, and what was s
   await pictures(page, 'sources')
 
   await page.getByRole('link', { name: 'Homelog, overview' }).click()
+  await expect(page.getByTestId('source-tally')).toContainText(/^2 failing, \d+ up/)
+  await expect(page.getByTestId('source').first(), 'what needs a person stands first').toHaveAttribute('data-source', 'nas1')
   const entity = (key: string) => page.locator(`[data-testid=entity][data-entity="${key}"]`)
   await expect(entity('dns/pihole/dns').locator('[data-field=blocked_ratio]')).toHaveText('18.2\u202F%')
   await expect(entity('nas1/volume/v1').getByTestId('entity-state')).toHaveText('degrade')

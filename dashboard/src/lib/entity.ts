@@ -1,5 +1,6 @@
 import type { ApiEvent } from '../api/generated/ApiEvent'
 import type { EntityState } from '../api/generated/EntityState'
+import type { SourceInfo } from '../api/generated/SourceInfo'
 import { entriesOf } from './record'
 import { capitalise, speak } from './words'
 
@@ -65,10 +66,20 @@ export function drawnFields(entity: EntityState, from: number, changes: Readonly
 /** Times of the usual interval after which a thing counts as not seen any more. */
 const QUIET_INTERVALS = 4
 const QUIET_AT_LEAST_MS = 60_000
+const LATE_MS = 2 * 60_000
 
-/** Whether nothing was heard of it for longer than its source's interval allows. */
-export function isQuiet(entity: EntityState, now: number, intervalSeconds: number | null | undefined): boolean {
-  return now - lastSeen(entity) > Math.max(QUIET_AT_LEAST_MS, QUIET_INTERVALS * (intervalSeconds ?? 0) * 1000)
+/** What is asked beside the polls, such as the disks of a NAS, has a clock of its own that is as slow as this, and a margin. */
+const SLOWEST_CLOCK_MS = 70 * 60_000
+
+/** Whether nothing was heard of it for longer than its source allows: one that is up may ask for some things seldom. */
+export function isQuiet(entity: EntityState, now: number, source: SourceInfo | undefined): boolean {
+  const atLeast = source?.state === 'up' || source?.state === 'pushed' ? SLOWEST_CLOCK_MS : QUIET_AT_LEAST_MS
+  return now - lastSeen(entity) > Math.max(atLeast, QUIET_INTERVALS * (source?.interval_seconds ?? 0) * 1000)
+}
+
+/** Whether it is worth saying when it was last heard of. */
+export function isLate(entity: EntityState, now: number): boolean {
+  return now - lastSeen(entity) > LATE_MS
 }
 
 /** Whether name, key or a label has the words that are searched for, in any order. */
@@ -108,6 +119,6 @@ export function groupByType(entities: readonly EntityState[]): [string, EntitySt
 /** One plural for headings: `host` → `Hosts`. */
 export function typeTitle(type: string): string {
   const words = speak(type.split('_'))
-  const plural = words === words.toUpperCase() ? words : /(s|x|ch|sh)$/.test(words) ? `${words}es` : /[^aeiou]y$/.test(words) ? `${words.slice(0, -1)}ies` : `${words}s`
+  const plural = words === words.toUpperCase() || words === 'Prometheus' ? words : /(s|x|ch|sh)$/.test(words) ? `${words}es` : /[^aeiou]y$/.test(words) ? `${words.slice(0, -1)}ies` : `${words}s`
   return capitalise(plural)
 }

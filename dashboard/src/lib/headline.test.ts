@@ -1,12 +1,12 @@
 import { describe, expect, it } from 'vitest'
 import type { EntityState } from '../api/generated/EntityState'
 import { Catalog } from './catalog'
-import { isMixed, stateField } from './headline'
+import { headline, isMixed, stateField, stateOf } from './headline'
 
 const NOW = 1_800_000_000_000
 const catalog = new Catalog([])
 
-function entity(id: string, fields: Readonly<Record<string, number | string>>, time = NOW): EntityState {
+function entity(id: string, fields: Readonly<Record<string, number | string | boolean>>, time = NOW): EntityState {
   return {
     key: `s/thing/${id}`, source: 's', type: 'thing', id, labels: {},
     fields: Object.fromEntries(Object.entries(fields).map(([field, value]) => [field, { value, time }])),
@@ -17,6 +17,13 @@ describe('a type of entities', () => {
   it('is mixed where each measures something else', () => {
     const each = ['temperature_celsius', 'humidity_ratio', 'power_watts', 'voltage_volts', 'battery_ratio', 'brightness_ratio']
     expect(isMixed(catalog, each.map((field) => entity(field, { [field]: 1, state: 'on' })))).toBe(true)
+  })
+
+  it('is mixed where a service names its fields itself, and shows them', () => {
+    const own = new Catalog([{ entity_type: 'thing', field: '*', unit: 'none', kind: 'gauge', value: 'float', help: 'what it is' }])
+    const things = [entity('queue', { waiting: 2 }), entity('shop', { orders: 20, open_orders: 3 })]
+    expect(isMixed(own, things)).toBe(true)
+    expect(headline(own, things.slice(0, 1), 1).map(({ field }) => field)).toEqual(['waiting'])
   })
 
   it('is not mixed where one has all of it and others little, or where all is little', () => {
@@ -37,6 +44,13 @@ describe('the state of an entity', () => {
     expect(stateField(entity('a', { status: 'normal', smart_status: 'normal', old_status: 'failing' }))).toBe('status')
     expect(stateField(entity('a', { storage_status: 'danger' }))).toBe('storage_status')
     expect(stateField(entity('a', { cpu_ratio: 1 }))).toBeUndefined()
+  })
+
+  it('is whether it is up where it has no other word', () => {
+    expect(stateOf(entity('a', { up: false }))).toBe('down')
+    expect(stateOf(entity('a', { up: true, latency_seconds: 1 }))).toBe('up')
+    expect(stateOf(entity('a', { up: true, state: 'stalled' }))).toBe('stalled')
+    expect(stateOf(entity('a', { up: 1 })), 'a number is a number').toBeUndefined()
   })
 
   it('is not one that is not read any more', () => {

@@ -46,9 +46,10 @@ export function headline(catalog: Catalog, entities: readonly EntityState[], cou
       metrics.set(field, catalog.metric(entity.type, field, value))
     }
   }
-  const ranked = [...metrics.values()]
-    .filter((metric) => metric.kind !== 'state' && metric.pattern === metric.field && !isCapacity(metric))
-    .toSorted((a, b) => rank(a) - rank(b) || byField.compare(a.field, b.field))
+  const numbers = [...metrics.values()].filter((metric) => metric.kind !== 'state' && !isCapacity(metric))
+  const ownNames = numbers.filter((metric) => metric.pattern === metric.field)
+  // one of many of a pattern says little, but of what has nothing else more than nothing
+  const ranked = (ownNames.length > 0 ? ownNames : numbers).toSorted((a, b) => rank(a) - rank(b) || byField.compare(a.field, b.field))
   return oneOfEach(ranked).slice(0, count)
 }
 
@@ -59,9 +60,11 @@ const TABLE_ANYWAY = 4
 
 /** Whether entities of one type measure different things, each something else: a table of them would be empty. */
 export function isMixed(catalog: Catalog, entities: readonly EntityState[]): boolean {
-  const all = headline(catalog, entities, Infinity).length
-  if (all <= TABLE_ANYWAY) return false
-  return entities.every((entity) => headline(catalog, [entity], Infinity).length * TABLE_SPREAD <= all)
+  const all = headline(catalog, entities, Infinity)
+  // whoever names its fields itself names those of each thing otherwise
+  if (all.length > 0 && all.every((metric) => metric.pattern !== metric.field)) return true
+  if (all.length <= TABLE_ANYWAY) return false
+  return entities.every((entity) => headline(catalog, [entity], Infinity).length * TABLE_SPREAD <= all.length)
 }
 
 /** Leaves out what says the same in another unit (`memory_used_ratio`) or is more of the same (`load_5`, `load_15`). */
@@ -101,7 +104,15 @@ export function stateRank(field: string): number {
   return place === -1 ? MAIN_STATES.length : place
 }
 
-/** The field that says in one word how the thing is, if it has one: of several the first that asks most to be looked at. */
+/** How the thing is in one word, if it says so: of several words the first that asks most to be looked at. */
+export function stateOf(entity: EntityState): string | undefined {
+  const field = stateField(entity)
+  if (field !== undefined) return String(entity.fields[field]?.value)
+  const up = entity.fields.up?.value
+  return typeof up === 'boolean' ? (up ? 'up' : 'down') : undefined
+}
+
+/** The field that has that word. */
 export function stateField(entity: EntityState): string | undefined {
   const alarm = (field: string) => (isCurrent(entity, field) ? WORSE[toneOf(entity.fields[field]?.value)] : 0)
   const more = Object.keys(entity.fields).filter((field) => MORE_STATES.test(field) && alarm(field) > 0)

@@ -14,7 +14,7 @@ describe('sources', () => {
   it('stand in the order in which they need somebody, then by name as people count', () => {
     const sources = [source('nas10', 'up'), source('nas2', 'up'), source('shed', 'pushed'), source('old', 'removed'), source('z', 'up', { display_name: 'attic' }), source('late', 'stale'), source('web', 'up', { finding: 'http://wiki/: it answers 503' }), source('dns', 'down')]
     expect(sources.toSorted(compareSources).map(({ name }) => name)).toEqual(['dns', 'late', 'web', 'z', 'nas2', 'nas10', 'shed', 'old'])
-    expect(countStates(sources)).toBe('1 down, 1 stale, 4 up, 1 pushed, 1 removed')
+    expect(countStates(sources)).toBe('1 down, 1 stale, 1 up with something found down, 3 up, 1 pushed, 1 removed')
     expect(countStates([])).toBe('')
     expect(tally(sources)).toBe('3 failing, 3 up, 1 pushed, 1 removed')
     expect(tally([source('a', 'up')])).toBe('1 up')

@@ -31,11 +31,15 @@ export function sourceTone({ state, finding }: SourceInfo): Tone {
   return finding === null ? SOURCE_TONES[state] : 'warn'
 }
 
-/** `2 down, 1 stale, 9 up`. */
+const FINDS = 'up with something found down'
+
+/** `2 down, 1 stale, 1 up with something found down, 9 up`. */
 export function countStates(sources: readonly SourceInfo[]): string {
-  return ORDER.map((state) => ({ state, count: sources.filter((source) => source.state === state).length }))
+  const words = sources.map(({ state, finding }) => (finding === null ? state : FINDS))
+  return ORDER.flatMap((state) => (state === 'up' ? [FINDS, state] : [state]))
+    .map((word) => ({ word, count: words.filter((one) => one === word).length }))
     .filter(({ count }) => count > 0)
-    .map(({ state, count }) => `${count} ${state}`)
+    .map(({ word, count }) => `${count} ${word}`)
     .join(', ')
 }
 

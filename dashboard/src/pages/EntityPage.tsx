@@ -101,7 +101,7 @@ export function EntityPage() {
         }}
         onReset={zoomOut}
       />
-      <RelatedEntities entity={entity} now={now} interval={source?.interval_seconds} />
+      <RelatedEntities entity={entity} now={now} source={source} />
       <Section title="Changes" count={changes.isPending ? undefined : changes.events.length}>
         {changes.error ? (
           <ErrorNotice title="The changes could not be loaded" error={changes.error} retry={changes.retry} />

@@ -36,7 +36,7 @@ export function OverviewPage() {
   if (error) return <ErrorNotice title="The overview could not be loaded" error={error} retry={retry} />
   if (!lab || !catalog) return <OverviewSkeleton />
 
-  const intervals = new Map(sources.data?.sources.map(({ name, interval_seconds: seconds }) => [name, seconds]))
+  const ofName = new Map(sources.data?.sources.map((source) => [source.name, source]))
   const matching = entities.filter(
     (entity) =>
       // How a source does stands above; its own history is shown with all else that it sees.
@@ -84,7 +84,7 @@ export function OverviewPage() {
           catalog={catalog}
           lab={lab}
           now={now}
-          isQuiet={(entity) => isQuiet(entity, now, intervals.get(entity.source))}
+          isQuiet={(entity) => isQuiet(entity, now, ofName.get(entity.source))}
         />
       ))}
       {isEmpty && (

@@ -3,7 +3,7 @@ import type { EntityState } from '../../api/generated/EntityState'
 import type { Metric } from '../../lib/catalog'
 import { entityName, lastSeen } from '../../lib/entity'
 import { formatAgo } from '../../lib/format'
-import { stateField } from '../../lib/headline'
+import { stateOf } from '../../lib/headline'
 import type { Lab } from '../../lib/lab'
 import { entityLink } from '../../lib/links'
 import { readingOf } from '../../lib/reading'
@@ -22,7 +22,7 @@ interface Props {
 
 /** One thing with its most telling numbers and their recent course. */
 export function EntityCard({ entity, metrics, lab, now, isQuiet }: Props) {
-  const state = stateField(entity)
+  const state = stateOf(entity)
   const about = [entity.labels.os ?? entity.labels.image, entity.labels.model].filter(Boolean).join(' · ')
   return (
     <Link
@@ -36,7 +36,7 @@ export function EntityCard({ entity, metrics, lab, now, isQuiet }: Props) {
         {isQuiet ? (
           <span className={styles.seen}>seen {formatAgo(now - lastSeen(entity))}</span>
         ) : (
-          state !== undefined && <StateBadge state={String(entity.fields[state]?.value)} isQuiet={isQuiet} />
+          state !== undefined && <StateBadge state={state} isQuiet={isQuiet} />
         )}
         <p className={styles.about}>{about || entity.source}</p>
       </div>

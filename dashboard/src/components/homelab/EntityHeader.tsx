@@ -3,7 +3,7 @@ import type { EntityState } from '../../api/generated/EntityState'
 import type { SourceInfo } from '../../api/generated/SourceInfo'
 import { entityName, isQuiet, lastSeen } from '../../lib/entity'
 import { formatAgo } from '../../lib/format'
-import { stateField } from '../../lib/headline'
+import { stateOf } from '../../lib/headline'
 import { entriesOf } from '../../lib/record'
 import { sourceTone } from '../../lib/source'
 import { speak } from '../../lib/words'
@@ -20,7 +20,7 @@ interface Props {
 
 /** What it is, how it is, who sees it, and the slow facts about it. */
 export function EntityHeader({ entity, source, now }: Props) {
-  const state = stateField(entity)
+  const state = stateOf(entity)
   const name = entityName(entity)
   const labels = entriesOf(entity.labels).filter(([label, value]) => label !== 'name' || value !== name)
   return (
@@ -34,7 +34,7 @@ export function EntityHeader({ entity, source, now }: Props) {
       </nav>
       <div className={styles.title}>
         <h1>{name}</h1>
-        {state !== undefined && <StateBadge state={String(entity.fields[state]?.value)} isQuiet={isQuiet(entity, now, source?.interval_seconds)} />}
+        {state !== undefined && <StateBadge state={state} isQuiet={isQuiet(entity, now, source)} />}
         <span className={styles.seen}>seen {formatAgo(now - lastSeen(entity))}</span>
       </div>
       <dl className={styles.labels} aria-label="Labels">
@@ -57,6 +57,11 @@ export function EntityHeader({ entity, source, now }: Props) {
       {source?.state === 'down' && (
         <p className={styles.down} role="status">
           <Icon name="alert" /> {source.name} is down{source.reason === null ? '' : `: ${source.reason}`}
+        </p>
+      )}
+      {source !== undefined && source.finding !== null && entity.type === 'source' && (
+        <p className={`${styles.down} ${styles.found}`} role="status">
+          <Icon name="alert" /> {source.name} works, and finds what it watches down: {source.finding}
         </p>
       )}
     </header>

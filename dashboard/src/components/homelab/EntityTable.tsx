@@ -1,9 +1,9 @@
 import { Link } from '@tanstack/react-router'
 import type { EntityState } from '../../api/generated/EntityState'
 import type { Metric } from '../../lib/catalog'
-import { entityName, lastSeen } from '../../lib/entity'
+import { entityName, isLate, lastSeen } from '../../lib/entity'
 import { formatAgo, formatNumber } from '../../lib/format'
-import { stateField } from '../../lib/headline'
+import { stateOf } from '../../lib/headline'
 import type { Lab } from '../../lib/lab'
 import { entityLink } from '../../lib/links'
 import { readingOf } from '../../lib/reading'
@@ -26,7 +26,7 @@ const WITH_SPARKLINE = 2
 
 /** Many things of one type, one row each. */
 export function EntityTable({ title, entities, metrics, lab, now, isQuiet }: Props) {
-  const hasState = entities.some((entity) => stateField(entity) !== undefined)
+  const hasState = entities.some((entity) => stateOf(entity) !== undefined)
   return (
     <div className={styles.frame}>
       <table className={styles.table} aria-label={title}>
@@ -66,18 +66,20 @@ interface RowProps extends Pick<Props, 'metrics' | 'lab' | 'now'> {
 }
 
 function Row({ entity, metrics, lab, now, isQuiet, hasState }: RowProps) {
-  const state = stateField(entity)
+  const state = stateOf(entity)
+  const seen = `seen ${formatAgo(now - lastSeen(entity))}`
+  const about = entity.labels.image ?? entity.source
   return (
     <tr className={isQuiet ? styles.quiet : undefined} data-testid="entity" data-entity={entity.key}>
       <th scope="row" className={styles.name}>
         <Link {...entityLink(entity.key)}>{entityName(entity)}</Link>
         <span className={styles.about}>
-          {isQuiet ? `seen ${formatAgo(now - lastSeen(entity))}` : (entity.labels.image ?? entity.source)}
+          {isQuiet ? seen : isLate(entity, now) ? `${about} · ${seen}` : about}
         </span>
       </th>
       {hasState && (
         <td className={styles.state}>
-          {state === undefined ? null : <StateBadge state={String(entity.fields[state]?.value)} isQuiet={isQuiet} />}
+          {state !== undefined && <StateBadge state={state} isQuiet={isQuiet} />}
         </td>
       )}
       {metrics.map((metric, index) => {

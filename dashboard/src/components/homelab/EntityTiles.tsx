@@ -3,7 +3,7 @@ import type { EntityState } from '../../api/generated/EntityState'
 import type { Catalog } from '../../lib/catalog'
 import { entityName, lastSeen } from '../../lib/entity'
 import { formatAgo } from '../../lib/format'
-import { headline, stateField } from '../../lib/headline'
+import { headline, stateOf } from '../../lib/headline'
 import type { Lab } from '../../lib/lab'
 import { entityLink } from '../../lib/links'
 import { readingOf } from '../../lib/reading'
@@ -37,8 +37,7 @@ interface TileProps extends Pick<Props, 'catalog' | 'lab' | 'now'> {
 
 function Tile({ entity, catalog, lab, now, isQuiet }: TileProps) {
   const [metric] = headline(catalog, [entity], 1)
-  const field = stateField(entity)
-  const state = field === undefined ? undefined : String(entity.fields[field]?.value)
+  const state = stateOf(entity)
   // beside a number, only what is wrong is worth its room
   const isTold = state !== undefined && (metric === undefined || WORSE[toneOf(state)] > 0)
   return (

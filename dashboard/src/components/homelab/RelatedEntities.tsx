@@ -1,4 +1,5 @@
 import type { EntityState } from '../../api/generated/EntityState'
+import type { SourceInfo } from '../../api/generated/SourceInfo'
 import { useLab } from '../../hooks/useLab'
 import { groupByType, isQuiet } from '../../lib/entity'
 import { TypeSection } from './TypeSection'
@@ -6,12 +7,11 @@ import { TypeSection } from './TypeSection'
 interface Props {
   readonly entity: EntityState
   readonly now: number
-  /** Seconds between the polls of its source. */
-  readonly interval: number | null | undefined
+  readonly source: SourceInfo | undefined
 }
 
 /** What else its source sees, of other types: the disks, interfaces and sensors of a host. */
-export function RelatedEntities({ entity, now, interval }: Props) {
+export function RelatedEntities({ entity, now, source }: Props) {
   const { lab, catalog, entities } = useLab(entity.source)
   if (!lab || !catalog) return null
   const related = entities.filter(({ type }) => type !== entity.type && type !== 'source')
@@ -24,7 +24,7 @@ export function RelatedEntities({ entity, now, interval }: Props) {
       catalog={catalog}
       lab={lab}
       now={now}
-      isQuiet={(one) => isQuiet(one, now, interval)}
+      isQuiet={(one) => isQuiet(one, now, source)}
     />
   ))
 }
