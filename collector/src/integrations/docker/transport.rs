@@ -436,6 +436,17 @@ fn cause<E: std::error::Error + 'static>(error: &Error) -> Option<&E> {
     None
 }
 
+/// Whether a proxy does not let this through, or an engine does not know it.
+pub(super) fn is_refusal(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::DockerResponseServerError {
+            status_code: 401 | 403 | 404,
+            ..
+        }
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

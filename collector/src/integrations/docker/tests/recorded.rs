@@ -8,7 +8,7 @@ use bollard::models::EventMessage;
 use serde_json::Value;
 
 use super::*;
-use crate::integrations::docker::stats::Reading;
+use crate::integrations::docker::{notice::Notice, stats::Reading};
 
 fn body(dir: &Path, name: &str) -> Value {
     let text = std::fs::read_to_string(dir.join(name)).unwrap();

@@ -1,9 +1,13 @@
 //! Every recording, and what is read from it.
 
 use bollard::models::{ContainerStatsResponse, SystemVersion};
+use schemas::Fields;
 
 use super::*;
-use crate::integrations::docker::wire::{ImageRow, Info, Inspected, Row};
+use crate::integrations::docker::{
+    transport::explain,
+    wire::{ImageRow, Info, Inspected, Row},
+};
 
 /// What is told of one recording: the beginning of its name, and what is read.
 const EXPECTED: &[(&str, &str)] = &[
