@@ -21,6 +21,7 @@ use schemas::{
     MetricDef, SourceName,
     name::{AgentName, SourceKind},
 };
+use secrecy::{ExposeSecret, SecretString};
 use serde::de::DeserializeOwned;
 use supervision::Supervisor;
 
@@ -97,6 +98,48 @@ pub trait Integration: Sized + Send + 'static {
     fn is_reading(&self) -> bool {
         false
     }
+
+    /// Takes a one-time code of a second factor for the next login; returns whether it has a use for one.
+    fn take_code(&mut self, code: &str) -> bool {
+        let _ = code;
+        false
+    }
+
+    /// What the service gave for that code, once.
+    fn given(&mut self) -> Option<Given> {
+        None
+    }
+}
+
+/// What a service gave for a one-time code: with this option it wants none any more.
+pub struct Given {
+    option: &'static str,
+    value: SecretString,
+}
+
+impl Given {
+    pub(crate) const fn new(option: &'static str, value: SecretString) -> Self {
+        Self { option, value }
+    }
+
+    /// The name of the option.
+    pub const fn option(&self) -> &'static str {
+        self.option
+    }
+
+    /// The line of a configuration, for the one person who asked for it.
+    pub fn line(&self) -> String {
+        let value = toml::Value::from(self.value.expose_secret());
+        format!("{} = {value}", self.option)
+    }
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Given")
+            .field("option", &self.option)
+            .finish_non_exhaustive()
+    }
 }
 
 /// An open integration without its type.
@@ -105,6 +148,8 @@ pub(crate) trait Opened: Send {
     async fn poll(&mut self, batch: &mut Batch) -> Result<(), PollError>;
     async fn listen(&mut self, batch: &mut Batch) -> Heard;
     fn is_reading(&self) -> bool;
+    fn take_code(&mut self, code: &str) -> bool;
+    fn given(&mut self) -> Option<Given>;
 }
 
 #[async_trait]
@@ -119,6 +164,14 @@ impl<I: Integration> Opened for I {
 
     fn is_reading(&self) -> bool {
         Integration::is_reading(self)
+    }
+
+    fn take_code(&mut self, code: &str) -> bool {
+        Integration::take_code(self, code)
+    }
+
+    fn given(&mut self) -> Option<Given> {
+        Integration::given(self)
     }
 }
 

@@ -40,7 +40,7 @@ pub use batch::{Batch, Finding};
 pub use defaults::{DockerHost, default_sources, find_docker, name_of_host};
 pub use discover::{Found, discover};
 pub use failure::{CertificateShown, FailureClass, OpenError, PollError};
-pub use integration::{Configured, Context, ParamsError, Registration};
+pub use integration::{Configured, Context, Given, ParamsError, Registration};
 pub use own_metrics::CollectorMetrics;
 pub use scheduler::{Environment, SourceConfig, start};
 pub use sources::{Sources, Supplier};

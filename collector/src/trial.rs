@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::{
     Batch, Context, FailureClass, Finding, PollError, SourceConfig,
-    integration::{Heard, Opened},
+    integration::{Given, Heard, Opened},
 };
 
 /// How long a try waits for what is asked beside a poll, such as the disks of a NAS.
@@ -25,6 +25,8 @@ pub struct Trial {
     pub took: Duration,
     /// What was seen, or why nothing was.
     pub result: Result<Seen, PollError>,
+    /// What the service gave for the code.
+    pub given: Option<Given>,
 }
 
 /// What was seen of a source until all that it reads was answered once.
@@ -41,16 +43,30 @@ pub struct Seen {
 }
 
 /// Reads a source once, with what it asks beside its polls. It is not tried again, whatever it answers: a password that is
-/// refused costs one attempt.
-pub async fn try_once(config: &SourceConfig, context: &Context) -> Trial {
+/// refused costs one attempt. A one-time code of a second factor goes with its login.
+pub async fn try_once(config: &SourceConfig, context: &Context, code: Option<&str>) -> Trial {
     let began = Instant::now();
+    let mut given = None;
+    let other = |why| Err(PollError::new(FailureClass::Other, why));
     let result = match config.integration.open(context) {
-        Ok(mut opened) => read(&mut *opened, config.timeout).await,
-        Err(e) => Err(PollError::new(FailureClass::Other, e.to_string())),
+        Ok(mut opened) => {
+            if code.is_some_and(|code| !opened.take_code(code)) {
+                other(format!(
+                    "a source of kind `{}` has no use for a one-time code",
+                    config.integration.kind()
+                ))
+            } else {
+                let result = read(&mut *opened, config.timeout).await;
+                given = opened.given();
+                result
+            }
+        }
+        Err(e) => other(e.to_string()),
     };
     Trial {
         took: began.elapsed(),
         result,
+        given,
     }
 }
 
@@ -140,9 +156,12 @@ mod tests {
     #[tokio::test]
     async fn what_one_poll_sees_is_counted() {
         let host = source("host", "", Duration::from_secs(10));
-        let seen = try_once(&host, &context("a")).await.result.unwrap();
+        let seen = try_once(&host, &context("a"), None).await.result.unwrap();
         assert_eq!(seen.entities.get("host"), Some(&1), "{seen:?}");
         assert!(seen.readings > 5, "{seen:?}");
+        let trial = try_once(&host, &context("a"), Some("123456")).await;
+        let why = trial.result.unwrap_err();
+        assert!(why.message.contains("`host` has no use"), "{why}");
     }
 
     /// What a service does that answers a part of what it is asked beside the polls.
@@ -201,6 +220,14 @@ mod tests {
         fn is_reading(&self) -> bool {
             !self.rest.is_empty()
         }
+
+        fn take_code(&mut self, _: &str) -> bool {
+            false
+        }
+
+        fn given(&mut self) -> Option<Given> {
+            None
+        }
     }
 
     fn reading() -> Fields {
@@ -251,11 +278,11 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("url = \"http://{}\"", listener.local_addr().unwrap());
         let silent = source("prometheus", &url, Duration::from_millis(200));
-        let trial = try_once(&silent, &context("a")).await;
+        let trial = try_once(&silent, &context("a"), None).await;
         assert_eq!(trial.result.unwrap_err().class, FailureClass::Timeout);
         drop(listener);
         let closed = source("prometheus", &url, Duration::from_secs(5));
-        let trial = try_once(&closed, &context("a")).await;
+        let trial = try_once(&closed, &context("a"), None).await;
         assert_eq!(trial.result.unwrap_err().class, FailureClass::Unreachable);
     }
 }

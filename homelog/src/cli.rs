@@ -271,6 +271,19 @@ pub struct CheckArgs {
     /// Only poll this source
     #[arg(long, value_name = "NAME", requires = "connect")]
     pub source: Option<SourceName>,
+    /// One-time code of the user's second factor, for services that then know this machine; prints what to set so that none is
+    /// wanted again
+    #[arg(long, value_name = "CODE", requires = "source", value_parser = one_time_code)]
+    pub code: Option<String>,
+}
+
+fn one_time_code(text: &str) -> Result<String, String> {
+    let digits: String = text.chars().filter(|c| *c != ' ').collect();
+    if (4..=16).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()) {
+        Ok(digits)
+    } else {
+        Err("a code is a number such as 123456".to_owned())
+    }
 }
 
 /// `homelog simulate`.

@@ -81,6 +81,49 @@ fn a_check_of_its_config_shows_what_is_read_beside_the_polls_too() -> Result<()>
     Ok(())
 }
 
+#[test]
+fn a_nas_that_wants_a_second_factor_is_told_a_code_once() -> Result<()> {
+    let simulator = Simulator::start(&[])?;
+    let nas = simulator.services("synology");
+    let nas = nas.first().context("no synology")?;
+    let text = |key: &str| nas[key].as_str().unwrap_or_default();
+    let directory = tempfile::tempdir()?;
+    let file = directory.path().join("homelog.toml");
+    let check = |more: &str, args: &[&str]| -> Result<(bool, String)> {
+        let config = format!(
+            "[[source]]\nname = \"nas\"\nkind = \"synology\"\nurl = \"{}\"\nusername = \"otp\"\npassword = \"{}\"\n{more}\n",
+            text("url"),
+            text("password")
+        );
+        std::fs::write(&file, config)?;
+        let output = Command::new(binary()?)
+            .args(["check", "--connect", "--source", "nas"])
+            .args(args)
+            .arg("--config")
+            .arg(&file)
+            .output()?;
+        let told = String::from_utf8(output.stdout)?;
+        Ok((output.status.success(), told))
+    };
+    let (is_read, told) = check("", &[])?;
+    ensure!(!is_read && told.contains("second factor"), "{told}");
+    let (is_read, told) = check("", &["--code", "000000"])?;
+    ensure!(
+        !is_read && told.contains("does not accept this code"),
+        "{told}"
+    );
+    let (is_read, told) = check("", &["--code", "123456"])?;
+    ensure!(is_read, "{told}");
+    let line = told
+        .lines()
+        .find(|line| line.trim().starts_with("device_token = "))
+        .with_context(|| format!("no token: {told}"))?;
+    let (is_read, told) = check(line, &[])?;
+    ensure!(is_read && !told.contains("device_token"), "{told}");
+    ensure!(simulator.stop()?, "it did not stop cleanly");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_source_of_its_config_is_up() -> Result<()> {
     let simulator = Simulator::start(&[])?;

@@ -7,6 +7,7 @@
 mod api;
 mod disks;
 mod metrics;
+mod proof;
 mod refusal;
 mod session;
 mod sleep;
@@ -31,13 +32,14 @@ use tracing::{debug, info, warn};
 
 use crate::{
     Batch, Context, FailureClass, OpenError, PollError,
-    integration::{Heard, Integration, Typed},
+    integration::{Given, Heard, Integration, Typed},
     service::{Secret, Service, TlsParams},
     states::{STATUS, States, Watched},
 };
 use api::{Call, DSM, HIBERNATION, SYSTEM, UPS, UTILIZATION};
 use metrics::METRICS;
 use refusal::{Meaning, meaning};
+use proof::Proof;
 use session::{Failed, Session};
 use sleep::{Hibernation, Sleep};
 use storage::{Asked, Clock, Storage, Way};
@@ -69,6 +71,7 @@ pub(super) struct Params {
     url: String,
     username: String,
     password: Secret,
+    device_token: Secret,
     tls: TlsParams,
     storage_interval: String,
 }
@@ -79,6 +82,7 @@ impl Default for Params {
             url: String::new(),
             username: String::new(),
             password: Secret::default(),
+            device_token: Secret::default(),
             tls: TlsParams::default(),
             storage_interval: "5m".to_owned(),
         }
@@ -118,6 +122,8 @@ impl Integration for Synology {
 # at all with DSM 5 and 6.
 # username = "homelog"
 # password = "…"
+# For a user with a second factor, what `homelog check --connect --source NAME --code 123456` prints once.
+# device_token = "…"
 # Whose certificate is believed, where it is the one that DSM made: its SHA-256, or the file of an authority (ca).
 # tls = { fingerprint = "12:34:…" }
 # How often disks, volumes and pools are asked for, from 1m to 24h. While disks may sleep, they are not.
@@ -147,6 +153,16 @@ impl Integration for Synology {
 
     fn is_reading(&self) -> bool {
         self.clock.is_running()
+    }
+
+    fn take_code(&mut self, code: &str) -> bool {
+        self.session.take_code(code);
+        true
+    }
+
+    fn given(&mut self) -> Option<Given> {
+        let token = self.session.given()?;
+        Some(Given::new("device_token", token))
     }
 }
 
@@ -183,7 +199,7 @@ impl Synology {
             session: Session::new(
                 service,
                 params.username,
-                params.password,
+                Proof::new(params.password, params.device_token),
                 context.supervisor.clone(),
                 format!("collect/{}/log out", context.source),
             ),

@@ -32,7 +32,7 @@ pub(crate) async fn run(args: &CheckArgs, env: &Env) -> Result<(), Failure> {
         places(config)?;
     }
     if args.connect {
-        connect::run(config, args.source.as_ref(), env).await?;
+        connect::run(config, args, env).await?;
     }
     Ok(())
 }

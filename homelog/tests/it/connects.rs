@@ -66,6 +66,24 @@ fn each_source_is_told_in_a_line_and_a_password_is_tried_once() {
 }
 
 #[test]
+fn a_one_time_code_is_for_one_source_that_has_a_use_for_it() {
+    let config = "[[source]]\nname = \"server\"\nkind = \"host\"\n";
+    let (code, stdout, _) = check(config, &["--source", "server", "--code", "123 456"]);
+    assert_eq!(code, 1, "{stdout}");
+    assert!(
+        stdout.contains("`host` has no use for a one-time code"),
+        "{stdout}"
+    );
+    for wrong in [
+        &["--code", "123456"] as &[&str],
+        &["--source", "server", "--code", "abc"],
+    ] {
+        let (code, _, stderr) = check(config, wrong);
+        assert_eq!(code, 64, "{wrong:?} {stderr}");
+    }
+}
+
+#[test]
 fn a_check_that_works_and_finds_a_site_down_says_both() {
     let (url, _) = refusing();
     let config = format!(

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::proof::Second;
 use crate::{FailureClass, PollError};
 
 /// No permission, or, of some calls, no session.
@@ -13,6 +14,10 @@ pub(super) const LOGGED_IN_ELSEWHERE: i64 = 107;
 const LOGIN_RETRY: Duration = Duration::from_mins(15);
 /// A block ends by itself late or never.
 const BLOCKED_RETRY: Duration = Duration::from_mins(30);
+
+/// How a device gets to be known.
+const MAKE_KNOWN: &str =
+    "make this device known, once, with `homelog check --connect --source NAME --code 123456`";
 
 /// What the code of a refused call means for what is done next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,7 +46,7 @@ pub(super) const fn meaning(code: i64) -> Meaning {
 }
 
 /// A login that was refused.
-pub(super) fn of_login(code: i64, username: &str, base: &str) -> PollError {
+pub(super) fn of_login(code: i64, second: Second, username: &str, base: &str) -> PollError {
     use FailureClass::{BadAnswer, BadCredentials, NoPermission, RateLimited};
     let (class, what) = match code {
         400 => (
@@ -63,11 +68,24 @@ pub(super) fn of_login(code: i64, username: &str, base: &str) -> PollError {
                  Edit, Applications"
             ),
         ),
-        403 | 404 => (
+        403 if second == Second::Token => (
             BadCredentials,
             format!(
-                "wants a second factor of the user `{username}`: use a user of its own without one"
+                "does not know this device any more and wants a second factor of the user `{username}`: {MAKE_KNOWN}, and set \
+                 the new device_token"
             ),
+        ),
+        403 => (
+            BadCredentials,
+            format!(
+                "wants a second factor of the user `{username}`: use a user of its own without one, or {MAKE_KNOWN}"
+            ),
+        ),
+        404 => (
+            BadCredentials,
+            "does not accept this code: each is good for half a minute and once; try the next, and see whether the clocks are \
+             right"
+                .to_owned(),
         ),
         405 | 406 => (
             BadCredentials,
@@ -161,7 +179,7 @@ mod tests {
             (401, BadCredentials, "enable it"),
             (402, NoPermission, "Applications"),
             (403, BadCredentials, "second factor"),
-            (404, BadCredentials, "second factor"),
+            (404, BadCredentials, "try the next"),
             (406, BadCredentials, "except it"),
             (407, RateLimited, "block list"),
             (408, BadCredentials, "expired"),
@@ -171,7 +189,7 @@ mod tests {
             (100, BadAnswer, "busy"),
             (9999, BadAnswer, "refuses the login"),
         ] {
-            let error = of_login(code, "homelog", "https://nas1:5001");
+            let error = of_login(code, Second::Nothing, "homelog", "https://nas1:5001");
             assert_eq!(error.class, class, "{error}");
             assert!(error.message.contains(fix), "{error}");
             assert!(error.message.contains(&code.to_string()), "{error}");
@@ -181,6 +199,9 @@ mod tests {
                 "{code}: a refused login counts towards a block"
             );
         }
+        let error = of_login(403, Second::Token, "homelog", "https://nas1:5001");
+        assert_eq!(error.class, BadCredentials, "{error}");
+        assert!(error.message.contains("any more"), "{error}");
     }
 
     #[test]

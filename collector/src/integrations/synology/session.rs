@@ -11,11 +11,12 @@ use tracing::{debug, warn};
 
 use super::{
     api::{self, Apis, Call},
+    proof::{Proof, Second},
     refusal::{self, LOGGED_IN_ELSEWHERE, Meaning, NO_PERMISSION, meaning},
 };
 use crate::{
     FailureClass, PollError,
-    service::{Secret, Service, failed},
+    service::{Service, failed},
 };
 
 /// Most bytes of an answer; a storage with a hundred disks has less than one MiB.
@@ -146,7 +147,7 @@ async fn data(service: &Service, request: Request) -> Result<Value, Failed> {
 pub(super) struct Session {
     service: Service,
     username: String,
-    password: Secret,
+    proof: Proof,
     caller: Option<Caller>,
     /// There was a login in this poll; another would not help.
     entered: bool,
@@ -163,14 +164,14 @@ impl Session {
     pub(super) fn new(
         service: Service,
         username: String,
-        password: Secret,
+        proof: Proof,
         supervisor: Supervisor,
         task: String,
     ) -> Self {
         Self {
             service,
             username,
-            password,
+            proof,
             caller: None,
             entered: false,
             answered: false,
@@ -179,6 +180,16 @@ impl Session {
             supervisor,
             task,
         }
+    }
+
+    /// Takes a one-time code for the next login.
+    pub(super) fn take_code(&mut self, code: &str) {
+        self.proof.take_code(code);
+    }
+
+    /// The token of this device that DSM gave for a code, once.
+    pub(super) fn given(&mut self) -> Option<SecretString> {
+        self.proof.given()
     }
 
     /// Begins a poll.
@@ -278,23 +289,26 @@ impl Session {
                 .into());
         };
         let version = form.version.to_string();
+        let (second, shown) = self.proof.second();
         // in the body: an address is written into logs
-        let pairs = [
+        let mut pairs = vec![
             ("api", api::LOGIN.api),
             ("version", version.as_str()),
             ("method", api::LOGIN.method),
-            ("account", &self.username),
-            ("passwd", self.password.expose()),
+            ("account", self.username.as_str()),
+            ("passwd", self.proof.password()),
             // older ones refuse users without rights to any application else
             ("session", SESSION),
             ("format", "sid"),
             ("enable_syno_token", "yes"),
         ];
+        pairs.extend(shown.iter().map(|(key, value)| (*key, value.expose_secret())));
         let request = self.service.post(&path_of(form.path)).form(&pairs);
         let answer = match data(&self.service, request).await {
             Ok(answer) => answer,
             Err(Failed::Code(code)) => {
-                return Err(refusal::of_login(code, &self.username, self.service.base()).into());
+                let (user, base) = (&self.username, self.service.base());
+                return Err(refusal::of_login(code, second, user, base).into());
             }
             Err(other) => return Err(other),
         };
@@ -320,6 +334,11 @@ impl Session {
                 token: token.map(SecretString::from),
             }),
         };
+        if second == Second::Code
+            && let Some(token) = secret("device_id").or_else(|| secret("did"))
+        {
+            self.proof.keep(token);
+        }
         self.caller = Some(caller.clone());
         self.entered = true;
         self.answered = false;
@@ -365,13 +384,12 @@ impl Session {
     /// An error that does not repeat a secret which the service repeated.
     pub(super) fn without_secrets(&self, mut error: PollError) -> PollError {
         let ticket = self.caller.as_ref().map(|caller| &caller.ticket);
-        let secrets = [
-            Some(self.password.get()),
+        let of_session = [
             ticket.map(|ticket| &ticket.sid),
             ticket.and_then(|ticket| ticket.token.as_ref()),
         ];
-        for secret in secrets.into_iter().flatten() {
-            let secret = secret.expose_secret();
+        let of_session = of_session.into_iter().flatten();
+        for secret in self.proof.secrets().chain(of_session.map(ExposeSecret::expose_secret)) {
             if !secret.is_empty() {
                 error.message = error.message.replace(secret, "…");
             }

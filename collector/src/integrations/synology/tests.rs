@@ -4,7 +4,7 @@ mod fake;
 mod gentle;
 mod recorded;
 
-use fake::{Answer, Fake, PASSWORD, SID, TOKEN, USER};
+use fake::{Answer, CODE, DEVICE, Fake, PASSWORD, SID, TOKEN, USER};
 use schemas::{EventType, FieldValue};
 use serde_json::json;
 
@@ -44,7 +44,7 @@ async fn poll(nas: &mut Synology) -> Vec<Observation> {
 async fn failure(nas: &mut Synology) -> PollError {
     let e = nas.poll(&mut testing::batch()).await.unwrap_err();
     assert!(e.message.contains("127.0.0.1"), "{e}");
-    for secret in [PASSWORD, SID, TOKEN] {
+    for secret in [PASSWORD, SID, TOKEN, CODE, DEVICE] {
         assert!(!e.message.contains(secret), "{e}");
     }
     assert!(!e.message.contains('\n'), "{e}");

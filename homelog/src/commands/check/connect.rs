@@ -3,13 +3,14 @@
 use std::fmt::Write;
 
 use collector::{
-    CertificateShown, Context, PollError, Seen, SourceConfig, Sources, Trial, name_of_host,
+    CertificateShown, Context, Given, PollError, Seen, SourceConfig, Sources, Trial, name_of_host,
 };
 use futures::{StreamExt, stream};
 use schemas::{SourceName, Timestamp, time::format_duration};
 use supervision::Supervisor;
 
 use crate::{
+    cli::CheckArgs,
     commands::user::say,
     config::Config,
     env::Env,
@@ -21,14 +22,10 @@ use crate::{
 const TOGETHER: usize = 8;
 
 /// Tries all sources, or the one that is named, each once.
-pub(super) async fn run(
-    config: &Config,
-    only: Option<&SourceName>,
-    env: &Env,
-) -> Result<(), Failure> {
+pub(super) async fn run(config: &Config, args: &CheckArgs, env: &Env) -> Result<(), Failure> {
     let host = Host::new(config, env)?;
     let mut all = sources(config, &host).await;
-    if let Some(name) = only {
+    if let Some(name) = &args.source {
         all.retain(|source| source.name == *name);
         if all.is_empty() {
             return Err(Failure::usage(format!(
@@ -47,12 +44,16 @@ pub(super) async fn run(
     let mut failed = 0;
     let trials = stream::iter(all.iter().map(|source| {
         let context = context(source);
-        async move { (source, collector::try_once(source, &context).await) }
+        let code = args.code.as_deref();
+        async move { (source, collector::try_once(source, &context, code).await) }
     }));
     let mut trials = std::pin::pin!(trials.buffered(TOGETHER));
     while let Some((source, trial)) = trials.next().await {
         failed += usize::from(trial.result.is_err());
         say(told(source, &trial).trim_end())?;
+        if args.code.is_some() && trial.result.is_ok() {
+            say(known(&source.name, trial.given.as_ref()).trim_end())?;
+        }
     }
     supervisor.drain(std::time::Duration::from_secs(2)).await;
     match failed {
@@ -104,6 +105,19 @@ fn told(source: &SourceConfig, trial: &Trial) -> String {
         );
     }
     text
+}
+
+/// What came of a one-time code.
+fn known(name: &SourceName, given: Option<&Given>) -> String {
+    match given {
+        Some(given) => format!(
+            "  it knows this machine from now on, and wants no code again where it is shown this. Write below source `{name}`, or \
+             the text alone into a file that `{}_file` names:\n    {}\n",
+            given.option(),
+            given.line()
+        ),
+        None => "  it gave nothing for the code: this user needs none\n".to_owned(),
+    }
 }
 
 fn words(seen: &Seen) -> String {

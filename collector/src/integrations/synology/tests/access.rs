@@ -170,3 +170,58 @@ async fn a_user_who_may_nothing_is_told_what_to_do() {
         assert_eq!(fake.storage_calls(), 0);
     }
 }
+
+#[tokio::test]
+async fn a_code_makes_a_device_known_that_needs_none_from_then_on() {
+    for key in ["device_id", "did"] {
+        let fake = Fake::start(7).await;
+        fake.set(|state| state.second_factor = Some(key));
+        let e = failure(&mut open(&fake)).await;
+        assert_eq!(e.class, FailureClass::BadCredentials);
+        assert!(e.message.contains("--code 123456"), "{e}");
+
+        let mut nas = open(&fake);
+        nas.session.take_code("111111");
+        let e = failure(&mut nas).await;
+        assert!(e.message.contains("does not accept this code"), "{e}");
+        assert!(nas.given().is_none());
+
+        let mut nas = open(&fake);
+        assert!(nas.take_code(CODE));
+        sample(&poll(&mut nas).await, "nas/nas1");
+        let given = nas.given().unwrap();
+        assert_eq!(given.line(), format!("device_token = \"{DEVICE}\""));
+        assert!(!format!("{given:?}").contains(DEVICE), "{given:?}");
+        assert!(nas.given().is_none(), "it is given once");
+        // a code is good once, and a session that is over needs no other
+        fake.set(|state| state.sids.clear());
+        sample(&poll(&mut nas).await, "nas/nas1");
+        assert_eq!(fake.logins(), 2);
+
+        let known = |token: &str| {
+            let mut params = params(&fake.url(), PASSWORD);
+            params.device_token = Secret::from(token);
+            let timeout = Duration::from_millis(500);
+            Synology::open_within(params, &testing::context("nas1"), timeout).unwrap()
+        };
+        sample(&poll(&mut known(DEVICE)).await, "nas/nas1");
+        let e = failure(&mut known("of another time")).await;
+        assert_eq!(e.class, FailureClass::BadCredentials);
+        assert!(!e.message.contains("of another time"), "{e}");
+        for asked in fake.asked() {
+            let in_sight = [CODE, "d%2Bvice", "d+vice"]
+                .iter()
+                .any(|secret| asked.target.contains(secret));
+            assert!(!in_sight, "an address is written into logs: {asked:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_user_without_a_second_factor_gets_nothing_for_a_code() {
+    let fake = Fake::start(7).await;
+    let mut nas = open(&fake);
+    assert!(nas.take_code(CODE));
+    sample(&poll(&mut nas).await, "nas/nas1");
+    assert!(nas.given().is_none());
+}

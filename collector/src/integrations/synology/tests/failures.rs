@@ -10,7 +10,7 @@ async fn a_refused_login_is_told_with_its_reason_and_not_repeated() {
         (401, BadCredentials, "disabled"),
         (402, NoPermission, "application DSM"),
         (403, BadCredentials, "second factor"),
-        (404, BadCredentials, "second factor"),
+        (404, BadCredentials, "does not accept this code"),
         (406, BadCredentials, "second factor"),
         (407, RateLimited, "address of this machine"),
         (409, BadCredentials, "expired"),

@@ -17,6 +17,10 @@ use crate::testing::web::{self, serve_all};
 
 pub(super) const USER: &str = "homelog";
 pub(super) const PASSWORD: &str = "pä55 w+rd&x=";
+/// The code that a phone shows.
+pub(super) const CODE: &str = "424242";
+/// What the NAS gives a device for it.
+pub(super) const DEVICE: &str = "d+vice/token=";
 /// Beginning of every session id.
 pub(super) const SID: &str = "sid/+";
 /// As real ones may be: no header could carry it.
@@ -55,6 +59,8 @@ pub(super) struct State {
     /// Sessions that it knows.
     pub(super) sids: Vec<String>,
     pub(super) logins: usize,
+    /// Whether the user has a second factor, and under which name devices are told: `device_id` or `did`.
+    pub(super) second_factor: Option<&'static str>,
     /// Whether its disks do anything.
     pub(super) works: bool,
     /// Minutes after which its disks sleep.
@@ -88,6 +94,7 @@ impl Fake {
                 admin: true,
                 sids: Vec::new(),
                 logins: 0,
+                second_factor: None,
                 works: true,
                 idle_minutes: 0,
                 storage: storage(),
@@ -342,6 +349,14 @@ fn login<'a>(param: &impl Fn(&str) -> &'a str, state: &mut State) -> Answer {
     if (param("account"), param("passwd")) != (USER, PASSWORD) {
         return Answer::Code(400);
     }
+    if state.second_factor.is_some() {
+        match (param("otp_code"), param("device_id"), param("device_name")) {
+            (CODE, "", "Homelog") => assert_eq!(param("enable_device_token"), "yes"),
+            ("", DEVICE, "Homelog") => {}
+            ("", ..) => return Answer::Code(403),
+            _ => return Answer::Code(404),
+        }
+    }
     state.logins += 1;
     let sid = format!("{SID}{}", state.logins);
     state.sids.push(sid.clone());
@@ -349,6 +364,9 @@ fn login<'a>(param: &impl Fn(&str) -> &'a str, state: &mut State) -> Answer {
     if state.dsm > 5 {
         assert_eq!(param("enable_syno_token"), "yes");
         data["synotoken"] = json!(TOKEN);
+    }
+    if let (Some(key), "yes") = (state.second_factor, param("enable_device_token")) {
+        data[key] = json!(DEVICE);
     }
     Answer::Data(data)
 }
