@@ -262,7 +262,7 @@ mod tests {
                     .unwrap()
                     .parse(options.parse().unwrap())
                     .unwrap();
-                assert_eq!(integration.files(), [file.clone()]);
+                assert_eq!(integration.files(), std::slice::from_ref(&file));
                 SourceConfig {
                     integration,
                     ..source("a", 1)
