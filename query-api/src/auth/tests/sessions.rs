@@ -99,23 +99,31 @@ async fn wrong_unknown_and_disabled_look_the_same() {
     );
 }
 
+/// The least of many tries in turn: a machine that is busy for a while is so for both, and no try is faster than the work.
+/// Each kind measured in one go failed where the load changed in between.
 #[tokio::test]
 async fn an_unknown_name_takes_as_long_as_a_wrong_password() {
     let server = Server::start().await;
-    server.user("ann", Role::Viewer).await;
+    let (known, unknown) = (["ann", "bob", "eve"], ["nobody", "nemo", "ghost"]);
+    for name in known {
+        server.user(name, Role::Viewer).await;
+    }
     let time = async |name: &str| {
-        let mut least = Duration::MAX;
-        for _ in 0..4 {
-            let begun = Instant::now();
-            assert_eq!(server.login(name, "a wrong password").await.status(), 401);
-            least = least.min(begun.elapsed());
-        }
-        least
+        let begun = Instant::now();
+        assert_eq!(server.login(name, "a wrong password").await.status(), 401);
+        begun.elapsed()
     };
-    let (known, unknown) = (time("ann").await, time("nobody").await);
+    let (mut of_known, mut of_unknown) = (Duration::MAX, Duration::MAX);
+    // more from one place, or of one name, are slowed down
+    for _ in 0..3 {
+        for (known, unknown) in known.into_iter().zip(unknown) {
+            of_known = of_known.min(time(known).await);
+            of_unknown = of_unknown.min(time(unknown).await);
+        }
+    }
     assert!(
-        unknown > known / 2,
-        "{unknown:?} for an unknown name, {known:?} for a known one"
+        of_unknown > of_known / 2,
+        "{of_unknown:?} for an unknown name, {of_known:?} for a known one"
     );
 }
 
