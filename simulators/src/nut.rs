@@ -180,6 +180,10 @@ impl Nut {
             ["SET" | "INSTCMD" | "FSD" | "MASTER" | "PRIMARY", ..] => {
                 "ERR ACCESS-DENIED\n".to_owned()
             }
+            ["_SIMULATE", "NONE"] => {
+                self.faults.clear();
+                "OK\n".to_owned()
+            }
             // what goes wrong is set as with the others: kind, rate, and for how many lines
             ["_SIMULATE", kind, rate, count @ ..] => {
                 let kind = kind.parse::<FaultKind>().ok().filter(|kind| knows(*kind));
@@ -341,5 +345,24 @@ mod tests {
         assert_eq!(ask("PASSWORD \"pw\""), "OK\n");
         assert_eq!(ask("LOGIN rack"), "OK\n");
         assert_eq!(ask("LOGOUT"), "OK Goodbye\n!");
+    }
+
+    #[test]
+    fn what_goes_wrong_is_set_and_ended_by_a_line() {
+        let nut = Nut::new(World::new(1, 0), "pw", Faults::new(1, "ups", []));
+        let ask = |line: &str| nut.answer(&mut Client::default(), line, Timestamp::now());
+        let said = |text: &str| Answer::Lines(text.to_owned());
+        assert_eq!(ask("_SIMULATE slow 1"), said("OK\n"));
+        assert_eq!(ask("_SIMULATE garbage 0.5 3"), said("OK\n"));
+        assert!(nut.faults.is_on(FaultKind::Slow) && nut.faults.is_on(FaultKind::Garbage));
+        for wrong in ["slow 2", "slow", "rate_limit 1", "slow 1 x"] {
+            let answer = ask(&format!("_SIMULATE {wrong}"));
+            assert!(
+                matches!(answer, Answer::Lines(text) if text.starts_with("ERR ")),
+                "{wrong}"
+            );
+        }
+        assert_eq!(ask("_SIMULATE NONE"), said("OK\n"));
+        assert_eq!(nut.faults.next(), None);
     }
 }

@@ -101,17 +101,8 @@ impl Mock {
     /// It does not answer.
     pub async fn mend(&self) -> Result<()> {
         if self.kind == "nut" {
-            for fault in [
-                "slow",
-                "server_error",
-                "timeout",
-                "half_answer",
-                "garbage",
-                "blocked_account",
-            ] {
-                let said = self.line(&format!("_SIMULATE {fault} 0")).await?;
-                ensure!(said == "OK", "{}: {said}", self.name);
-            }
+            let said = self.line("_SIMULATE NONE").await?;
+            ensure!(said == "OK", "{}: {said}", self.name);
             return Ok(());
         }
         let answer = self.control(Method::DELETE, None).await?;
