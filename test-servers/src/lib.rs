@@ -1,5 +1,5 @@
-//! Real servers for tests: Apache Kafka, InfluxDB, PostgreSQL, Home Assistant and upsd, a network between them and us that can be
-//! broken, and Telegraf, which writes to us.
+//! Real servers for tests: Apache Kafka, InfluxDB, PostgreSQL, Home Assistant, upsd, Prometheus and what it scrapes, a network
+//! between them and us that can be broken, and Telegraf, which writes to us.
 //!
 //! They run natively, from what `scripts/build-servers` and `scripts/install-missing test` bring; with
 //! `HOMELOG_SERVERS_FROM=containers` Kafka and InfluxDB run in containers of the Docker Engine that has their images.
@@ -17,6 +17,8 @@ mod kafka_program;
 mod place;
 mod postgres;
 mod process;
+mod prometheus;
+mod scraped;
 mod telegraf;
 mod upsd;
 mod wait;
@@ -27,9 +29,11 @@ pub use guarded::Guarded;
 pub use home_assistant::HomeAssistant;
 pub use influxdb::Influxdb;
 pub use kafka::{Kafka, KafkaOptions};
-pub use place::{free_port, servers};
+pub use place::{free_port, own_address, servers};
 pub use postgres::Postgres;
 pub use process::Process;
+pub use prometheus::Prometheus;
+pub use scraped::Scraped;
 pub use telegraf::Telegraf;
 pub use upsd::Upsd;
 

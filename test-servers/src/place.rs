@@ -1,6 +1,6 @@
 use std::{
     hash::{BuildHasher, RandomState},
-    net::TcpListener,
+    net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     sync::{
         OnceLock,
@@ -38,6 +38,14 @@ pub fn free_port() -> Result<u16> {
         "no port between {FIRST_PORT} and {} is free",
         FIRST_PORT + PORTS
     )
+}
+
+/// An address of this machine alone that no other process takes, for servers that are looked for at their usual ports.
+pub fn own_address() -> Ipv4Addr {
+    let random = RandomState::new().hash_one(std::process::id());
+    let [a, b, c, ..] = random.to_le_bytes();
+    // 127.0 is everybody's, and the last number neither 0 nor 255
+    Ipv4Addr::new(127, a.max(1), b, c.clamp(1, 254))
 }
 
 /// The directory of the native servers: `HOMELOG_SERVERS`, else where `scripts/build-servers` puts them.
