@@ -28,6 +28,18 @@ pub fn find(kind: &str) -> Option<&'static dyn Registration> {
     ALL.iter().copied().find(|known| known.kind() == kind)
 }
 
+/// How each of them reads an answer that was recorded.
+#[cfg(test)]
+pub(crate) mod recorded {
+    pub(crate) use super::{
+        docker::tests::recorded::read as docker,
+        home_assistant::tests::recorded::read as home_assistant, nut::tests::recorded::read as nut,
+        pihole::tests::recorded::read as pihole, prometheus::tests::recorded::read as prometheus,
+        proxmox::tests::recorded::read as proxmox, qnap::tests::recorded::read as qnap,
+        smart::tests::recorded::read as smart, synology::tests::recorded::read as synology,
+    };
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

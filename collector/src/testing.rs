@@ -1,5 +1,6 @@
 //! What the tests of several modules need.
 
+pub(crate) mod recordings;
 pub(crate) mod web;
 
 use std::{

@@ -18,7 +18,7 @@ mod secure;
 mod stats;
 mod stream;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod transport;
 mod wire;
 

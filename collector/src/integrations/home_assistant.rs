@@ -11,7 +11,7 @@ mod mirror;
 mod reading;
 mod state;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod units;
 
 use std::time::Duration;

@@ -8,7 +8,7 @@ mod connection;
 mod line;
 mod metrics;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod variables;
 
 use std::{

@@ -7,7 +7,7 @@ mod number;
 mod reading;
 mod session;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod v5;
 mod v6;
 

@@ -7,7 +7,7 @@ mod mapping;
 mod metrics;
 mod names;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::time::Duration;
 

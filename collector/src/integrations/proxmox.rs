@@ -12,7 +12,7 @@ mod session;
 mod slow;
 mod tasks;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod wire;
 
 use std::{

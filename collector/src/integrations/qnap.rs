@@ -12,7 +12,7 @@ mod sleep;
 mod slow;
 mod system;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod value;
 mod volumes;
 mod xml;

@@ -9,7 +9,7 @@ mod exit;
 mod metrics;
 mod report;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use std::{
     collections::{BTreeSet, HashMap, VecDeque},

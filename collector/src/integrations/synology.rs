@@ -14,7 +14,7 @@ mod sleep;
 mod storage;
 mod system;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod utilization;
 mod volumes;
 mod wire;

@@ -443,9 +443,11 @@ impl Container {
     /// The fields that every change carries.
     fn fields(&self, action: &str) -> Fields {
         let mut fields = Fields::new();
-        fields
-            .set_text("action", action)
-            .set_text("state", &self.state);
+        fields.set_text("action", action);
+        // nobody said it yet of one that was first heard of by its health
+        if !self.state.is_empty() {
+            fields.set_text("state", &self.state);
+        }
         if let Some(health) = &self.health {
             fields.set_text("health", health);
         }

@@ -6,7 +6,7 @@ mod hostile;
 mod identity;
 mod images;
 mod real;
-mod recorded;
+pub(in crate::integrations) mod recorded;
 mod secured;
 mod streams;
 

@@ -1,7 +1,7 @@
 //! Against a fake over real sockets; `recorded` against what a real one answered.
 
 mod fake;
-mod recorded;
+pub(in crate::integrations) mod recorded;
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
 mod fake;
 mod real;
-mod recorded;
+pub(in crate::integrations) mod recorded;
 
 use fake::{Answer, Fake};
 use schemas::{EventType, FieldValue};

@@ -1,5 +1,5 @@
 mod fake;
-mod recorded;
+pub(in crate::integrations) mod recorded;
 
 use fake::{APP_PASSWORD, Answer, Fake, Kind, TOKEN, error};
 use schemas::{EventType, FieldValue};

@@ -1,4 +1,4 @@
-mod recorded;
+pub(in crate::integrations) mod recorded;
 mod scrape;
 
 use std::collections::BTreeMap;

@@ -1,7 +1,7 @@
 mod access;
 mod failures;
 mod fake;
-mod recorded;
+pub(in crate::integrations) mod recorded;
 
 use fake::{Answer, Fake};
 use schemas::{EventType, FieldValue};

@@ -1,5 +1,5 @@
 mod fake;
-mod recorded;
+pub(in crate::integrations) mod recorded;
 mod storage;
 
 use fake::{Answer, Fake, PASSWORD};

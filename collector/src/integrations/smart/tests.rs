@@ -1,6 +1,6 @@
 mod fake;
 mod real;
-mod recorded;
+pub(in crate::integrations) mod recorded;
 
 use fake::Fake;
 use schemas::{EventType, FieldValue};

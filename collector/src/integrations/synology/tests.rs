@@ -2,7 +2,7 @@ mod access;
 mod failures;
 mod fake;
 mod gentle;
-mod recorded;
+pub(in crate::integrations) mod recorded;
 
 use fake::{Answer, CODE, DEVICE, Fake, PASSWORD, SID, TOKEN, USER};
 use schemas::{EventType, FieldValue};
