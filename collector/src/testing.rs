@@ -14,8 +14,8 @@ use std::{
 
 use async_trait::async_trait;
 use event_log::{
-    AppendError, Appended, Bounds, Capabilities, DeadLetter, EventLog, Filter, Memory, ReadError,
-    ReadQuery, Retention, SequenceState, Urgency,
+    AppendError, Appended, Bounds, Capabilities, DeadLetter, EventLog, Filter, Memory, Purged,
+    ReadError, ReadQuery, Retention, SequenceState, Urgency,
 };
 use schemas::{Catalog, Draft, Event, MetricDef, Position, SourceName, Timestamp, name::AgentName};
 use supervision::Supervisor;
@@ -165,6 +165,10 @@ impl EventLog for Faulty {
 
     async fn trim(&self, retention: &Retention) -> Result<u64, AppendError> {
         self.log.trim(retention).await
+    }
+
+    async fn purge(&self, source: &SourceName, before: &Position) -> Result<Purged, AppendError> {
+        self.log.purge(source, before).await
     }
 
     async fn sequences(&self) -> Result<Vec<SequenceState>, ReadError> {

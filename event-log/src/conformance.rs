@@ -18,6 +18,7 @@ mod append;
 mod fleet;
 mod letters;
 mod lifecycle;
+mod purge;
 mod read;
 mod retention;
 
@@ -25,6 +26,7 @@ pub use append::*;
 pub use fleet::*;
 pub use letters::*;
 pub use lifecycle::*;
+pub use purge::*;
 pub use read::*;
 pub use retention::*;
 
@@ -92,6 +94,7 @@ laws! { $ conformance
     consumers_are_remembered
     dead_letters_are_kept_once
     resolved_dead_letters_are_gone
+    purged_events_are_gone_and_their_places_stay
     reopening_keeps_everything
     close_makes_durable_what_waits
     a_grouped_append_answers_in_time

@@ -12,6 +12,7 @@ mod letters;
 mod metrics;
 mod number;
 mod open;
+mod purge;
 mod reader;
 mod readers;
 mod ring;
@@ -38,18 +39,19 @@ use std::{
 };
 
 use async_trait::async_trait;
-use schemas::{Draft, Position, Timestamp};
+use schemas::{Draft, Position, SourceName, Timestamp};
 use tokio::sync::{Semaphore, oneshot, watch};
 
 use self::{
     command::{Command, Reply, Work},
+    purge::Target,
     readers::Readers,
     shared::{Shared, Status},
     store::Store,
 };
 use crate::{
-    AppendError, Appended, Batch, Bounds, Capabilities, DeadLetter, EventLog, LetterId, ReadError,
-    ReadQuery, Retention, SequenceState, Urgency,
+    AppendError, Appended, Batch, Bounds, Capabilities, DeadLetter, EventLog, LetterId, Purged,
+    ReadError, ReadQuery, Retention, SequenceState, Urgency,
 };
 
 /// Most commands that wait for the writer.
@@ -215,6 +217,7 @@ impl EventLog for Embedded {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             exact_positions: true,
+            purges: true,
             partitions: 1,
         }
     }
@@ -293,6 +296,30 @@ impl EventLog for Embedded {
             events += trimmed.events;
             if trimmed.done {
                 return Ok(events);
+            }
+        }
+    }
+
+    async fn purge(&self, source: &SourceName, before: &Position) -> Result<Purged, AppendError> {
+        let before = match before.offsets() {
+            [next] => *next,
+            // of a log with other partitions
+            _ => 0,
+        };
+        let target = Arc::new(Target::new(source, before));
+        let (mut events, mut from) = (0, 0);
+        loop {
+            let step = self
+                .ask(0, |reply| Work::Purge {
+                    target: Arc::clone(&target),
+                    from,
+                    reply,
+                })
+                .await?;
+            events += step.events;
+            match step.next {
+                Some(next) => from = next,
+                None => return Ok(Purged::Events(events)),
             }
         }
     }

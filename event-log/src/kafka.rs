@@ -69,7 +69,7 @@ use self::{
 };
 use crate::{
     AppendError, Appended, Batch, Bounds, Capabilities, DeadLetter, EventLog, Fleet, LetterId,
-    Member, ReadError, ReadQuery, Retention, SequenceState, Urgency, sequence,
+    Member, Purged, ReadError, ReadQuery, Retention, SequenceState, Urgency, sequence,
 };
 
 const EVENTS: &str = "events";
@@ -358,6 +358,7 @@ impl EventLog for Kafka {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             exact_positions: true,
+            purges: false,
             partitions: self.inner.partitions,
         }
     }
@@ -384,6 +385,7 @@ impl EventLog for Kafka {
         if query.limit == 0 {
             return Ok(Batch {
                 records: Vec::new(),
+                purged: 0,
                 at_end: *from == target,
                 next: from.clone(),
             });
@@ -470,6 +472,10 @@ impl EventLog for Kafka {
     async fn trim(&self, retention: &Retention) -> Result<u64, AppendError> {
         self.readable().map_err(error::from_read)?;
         retention::trim(&self.inner, retention.clone()).await
+    }
+
+    async fn purge(&self, _: &SourceName, _: &Position) -> Result<Purged, AppendError> {
+        Ok(Purged::ByRetention)
     }
 
     async fn sequences(&self) -> Result<Vec<SequenceState>, ReadError> {

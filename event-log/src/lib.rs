@@ -109,6 +109,15 @@ pub struct ReadQuery {
     pub limit: usize,
 }
 
+/// What became of a purge.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Purged {
+    /// So many events are gone.
+    Events(u64),
+    /// The log cannot take single events out: its retention drops them when their time has come.
+    ByRetention,
+}
+
 /// What may go from the beginning of the log. What no consumer has passed stays.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Retention {
@@ -136,6 +145,8 @@ pub struct SequenceState {
 pub struct Capabilities {
     /// Whether a position names exactly the events before it; else it is a lower bound.
     pub exact_positions: bool,
+    /// Whether single events can be taken out.
+    pub purges: bool,
     /// In how many partitions events are ordered.
     pub partitions: usize,
 }
@@ -184,6 +195,16 @@ pub trait EventLog: Send + Sync + 'static {
 
     /// Trims the beginning of the log, never past the position of a consumer. Returns how many events went.
     async fn trim(&self, retention: &Retention) -> Result<u64, AppendError>;
+
+    /// Takes out every event of a source that lies before a position, but for marks of a purge ([`schemas::Purge`]). Their
+    /// offsets stay, without what was there: readers pass over them, and an append of the same ids is a duplicate for ever.
+    ///
+    /// It works in steps between which appends go on, so that one that was cut short is only to be made again. In the end
+    /// nothing of the events is in any file of the log.
+    ///
+    /// # Errors
+    /// It was cut short.
+    async fn purge(&self, source: &SourceName, before: &Position) -> Result<Purged, AppendError>;
 
     /// Every writer's sequence, by source and epoch.
     async fn sequences(&self) -> Result<Vec<SequenceState>, ReadError>;

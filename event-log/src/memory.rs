@@ -2,7 +2,7 @@ mod group;
 mod member;
 
 use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
+    collections::{BTreeMap, BTreeSet, HashMap, VecDeque},
     hash::{DefaultHasher, Hash, Hasher},
     sync::{
         Arc, Mutex, MutexGuard, PoisonError,
@@ -11,14 +11,15 @@ use std::{
 };
 
 use async_trait::async_trait;
-use schemas::{Draft, Epoch, Position, SourceName, Timestamp, codec};
+use schemas::{Draft, Epoch, Position, Purge, SourceName, Timestamp, codec};
 use tokio::sync::watch;
 
 use self::group::Group;
 use crate::{
     AppendError, Appended, Batch, Body, Bounds, Capabilities, DeadLetter, EventLog, LetterId,
-    ReadError, ReadQuery, Record, Retention, SequenceState, Urgency,
+    Purged, ReadError, ReadQuery, Record, Retention, SequenceState, Urgency,
     admission::{Admission, appended},
+    record::names,
 };
 
 /// A log in memory, for tests and for trying things out: nothing survives the process.
@@ -42,6 +43,8 @@ struct Partition {
     first: u64,
     /// With the length of each in bytes.
     records: VecDeque<(Record, usize)>,
+    /// Offsets whose records are purged.
+    purged: BTreeSet<u64>,
 }
 
 impl Partition {
@@ -52,6 +55,10 @@ impl Partition {
     fn after(&self, offset: u64) -> impl Iterator<Item = &Record> {
         let skip = usize::try_from(offset.saturating_sub(self.first)).unwrap_or(usize::MAX);
         self.records.iter().skip(skip).map(|(record, _)| record)
+    }
+
+    fn is_purged(&self, record: &Record) -> bool {
+        self.purged.contains(&record.offset)
     }
 
     fn push(&mut self, partition: usize, logged: Timestamp, body: Body, bytes: usize) {
@@ -126,6 +133,34 @@ impl State {
             })
             .min()
             .map(|(_, index)| index)
+    }
+
+    fn is_purged(&self, record: &Record) -> bool {
+        let partition = self.partitions.get(record.partition);
+        partition.is_some_and(|partition| partition.is_purged(record))
+    }
+
+    fn purge(&mut self, source: &SourceName, before: &Position) -> u64 {
+        let mut gone = 0;
+        for (index, partition) in self.partitions.iter_mut().enumerate() {
+            for (record, bytes) in &mut partition.records {
+                let of_it = match &record.body {
+                    Body::Event(event) => event.source == *source && !Purge::is(event),
+                    Body::Unreadable { bytes, .. } => names(bytes, source),
+                };
+                if of_it && record.offset < before.offset(index) {
+                    record.body = Body::Unreadable {
+                        bytes: Arc::default(),
+                        reason: String::new(),
+                    };
+                    self.bytes -= *bytes as u64;
+                    *bytes = 0;
+                    partition.purged.insert(record.offset);
+                    gone += 1;
+                }
+            }
+        }
+        gone
     }
 
     fn trim(&mut self, retention: &Retention) -> u64 {
@@ -235,6 +270,7 @@ impl EventLog for Memory {
     fn capabilities(&self) -> Capabilities {
         Capabilities {
             exact_positions: true,
+            purges: true,
             partitions: self.state().partitions.len(),
         }
     }
@@ -272,6 +308,7 @@ impl EventLog for Memory {
         }
         let mut next = from.clone();
         let mut records = Vec::new();
+        let mut purged = 0;
         let mut rest: Vec<_> = state
             .partitions
             .iter()
@@ -291,12 +328,15 @@ impl EventLog for Memory {
                 break;
             };
             next.advance(record.partition, record.offset);
-            if record.event().is_none_or(|event| query.filter.wants(event)) {
+            if state.is_purged(record) {
+                purged += 1;
+            } else if record.event().is_none_or(|event| query.filter.wants(event)) {
                 records.push(record.clone());
             }
         }
         Ok(Batch {
             records,
+            purged,
             at_end: next.reaches(&newest),
             next,
         })
@@ -350,6 +390,10 @@ impl EventLog for Memory {
 
     async fn trim(&self, retention: &Retention) -> Result<u64, AppendError> {
         Ok(self.writable()?.trim(retention))
+    }
+
+    async fn purge(&self, source: &SourceName, before: &Position) -> Result<Purged, AppendError> {
+        Ok(Purged::Events(self.writable()?.purge(source, before)))
     }
 
     async fn sequences(&self) -> Result<Vec<SequenceState>, ReadError> {

@@ -1,6 +1,7 @@
 use std::{fmt, sync::Arc};
 
-use schemas::{Event, Position, Timestamp};
+use schemas::{Event, Position, SourceName, Timestamp};
+use serde::Deserialize;
 
 /// One entry of the log.
 #[derive(Clone, PartialEq, Debug)]
@@ -52,6 +53,16 @@ impl Record {
     }
 }
 
+/// Whether bytes that this release cannot read name a source as theirs.
+pub(crate) fn names(bytes: &[u8], source: &SourceName) -> bool {
+    #[derive(Deserialize)]
+    struct Named<'a> {
+        #[serde(borrow)]
+        source: std::borrow::Cow<'a, str>,
+    }
+    serde_json::from_slice::<Named<'_>>(bytes).is_ok_and(|named| named.source == source.as_str())
+}
+
 /// What a read found.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Batch {
@@ -61,6 +72,8 @@ pub struct Batch {
     pub next: Position,
     /// Whether nothing durable was left behind `next` when it was read.
     pub at_end: bool,
+    /// Offsets that were passed because what was there is purged.
+    pub purged: u64,
 }
 
 /// What could not become a point, kept with its original.

@@ -10,5 +10,6 @@ mod suite {
     mod model;
     mod opening;
     mod packing;
+    mod purge;
     mod snapshot;
 }

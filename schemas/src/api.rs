@@ -25,7 +25,9 @@ pub use events::{ApiEntity, ApiEvent, EventsAnswer, PushAnswer, PushEntity, Push
 pub use health::{HealthAnswer, HealthState, ServiceHealth};
 pub use range::{Agg, RangeAnswer, RangeSeries};
 pub use realtime::{ClientMessage, RealtimeFilter, ServerMessage};
-pub use sources::{RenameSource, SourceInfo, SourceState, SourcesAnswer};
+pub use sources::{
+    PurgedSource, RenameSource, SourceInfo, SourceScope, SourceState, SourcesAnswer,
+};
 pub use value::ApiValue;
 pub use views::{
     DockerContainers, HomeAssistantStates, NasStorage, PiholeSummary, ProxmoxNodes, ViewItem,

@@ -8,6 +8,7 @@
 //! - [`catalog`]: unit, kind and type of every metric
 //! - [`codec`]: the versioned JSON form in the log
 //! - [`dropped`]: events that declare what will never come
+//! - [`purge`]: events that declare what came before them to be gone
 //! - [`line_protocol`]: InfluxDB's form of points, written and read
 //! - [`time`]: instants, durations and how people write them
 //! - [`api`]: the shapes of the HTTP API
@@ -23,6 +24,7 @@ pub mod limits;
 pub mod line_protocol;
 pub mod name;
 pub mod position;
+pub mod purge;
 pub mod time;
 
 pub use catalog::{Catalog, MetricDef};
@@ -31,4 +33,5 @@ pub use event::{Draft, Entity, EntityKey, Event, EventId, EventType, Identity, L
 pub use fields::{FieldValue, Fields};
 pub use name::{Epoch, FieldName, SourceName};
 pub use position::Position;
+pub use purge::Purge;
 pub use time::Timestamp;

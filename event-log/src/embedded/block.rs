@@ -1,7 +1,8 @@
 //! Blocks: many events as one compressed row.
 //!
 //! A body is one zstd frame with a checksum. It holds one line for each event, `<logged>\t<event>\n`: when the log took it,
-//! in Unix milliseconds, and the event as [`schemas::codec`] writes it. `zstd -dc` reads it.
+//! in Unix milliseconds, and the event as [`schemas::codec`] writes it. Of an event that was purged only the time is left, and
+//! the tab behind it. `zstd -dc` reads it.
 
 use std::io;
 
@@ -117,6 +118,27 @@ impl Lines {
         self.ends.len() - before == count && text.last() == Some(&b'\n')
     }
 
+    /// All lines, each with its line break.
+    pub(super) fn all(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Cuts lines short: those for which `cut`, asked with the line and its index, gives a length.
+    pub(super) fn replace(&mut self, cut: impl Fn(&[u8], usize) -> Option<usize>) {
+        let mut bytes = Vec::with_capacity(self.bytes.len());
+        let mut start = 0;
+        for (index, (end, _)) in self.ends.iter_mut().enumerate() {
+            let line = self.bytes.get(start..*end).unwrap_or_default();
+            let line = line.strip_suffix(b"\n").unwrap_or(line);
+            let length = cut(line, index).unwrap_or(line.len());
+            bytes.extend_from_slice(line.get(..length).unwrap_or(line));
+            bytes.push(b'\n');
+            start = *end;
+            *end = bytes.len();
+        }
+        self.bytes = bytes;
+    }
+
     /// Adds all lines of another.
     pub(super) fn append(&mut self, other: &Self) {
         let start = self.bytes.len();
@@ -213,6 +235,22 @@ fn parse(line: &[u8]) -> Option<(Timestamp, &[u8])> {
     let tab = line.iter().position(|&byte| byte == b'\t')?;
     let logged = str::from_utf8(line.get(..tab)?).ok()?.parse().ok()?;
     Some((Timestamp::from_millis(logged), line.get(tab + 1..)?))
+}
+
+/// What a line holds behind the time it was logged at, if it tells that.
+pub(super) fn json(line: &[u8]) -> Option<&[u8]> {
+    parse(line).map(|(_, json)| json)
+}
+
+/// The part of a line that stays when its event is purged.
+pub(super) fn tombstone(line: &[u8]) -> &[u8] {
+    let tab = line.iter().position(|&byte| byte == b'\t');
+    tab.and_then(|tab| line.get(..=tab)).unwrap_or(line)
+}
+
+/// Whether the event of a line was purged.
+pub(super) fn is_purged(line: &[u8]) -> bool {
+    parse(line).is_some_and(|(_, json)| json.is_empty())
 }
 
 /// When the event of a line was logged.

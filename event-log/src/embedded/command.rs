@@ -1,8 +1,9 @@
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use schemas::Draft;
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 
+use super::purge::{Step, Target};
 use crate::{AppendError, Appended, DeadLetter, LetterId, Retention, Urgency};
 
 pub(super) type Reply<T> = oneshot::Sender<Result<T, AppendError>>;
@@ -37,6 +38,11 @@ pub(super) enum Work {
     Trim {
         retention: Retention,
         reply: Reply<Trimmed>,
+    },
+    Purge {
+        target: Arc<Target>,
+        from: u64,
+        reply: Reply<Step>,
     },
     Close {
         reply: Reply<()>,

@@ -11,8 +11,10 @@ use super::seal;
 
 /// `HLlg` in the header of the file: any tool can tell whose it is.
 const APPLICATION_ID: i32 = 0x484c_6c67;
-/// Version of the tables.
-const VERSION: i32 = 2;
+/// Version of the tables. From 3 on, blocks may hold events that are purged, and what is freed is overwritten.
+const VERSION: i32 = 3;
+/// An earlier version, which becomes the current one with the first purge.
+const UNPURGED: i32 = 2;
 const FILE: &str = "log.db";
 
 const TABLES: &str = "
@@ -174,6 +176,7 @@ pub(super) fn writable(path: &Path, max_bytes: Option<u64>) -> Result<Connection
         .execute_batch(
             "PRAGMA journal_mode = WAL;
              PRAGMA synchronous = FULL;
+             PRAGMA secure_delete = ON;
              PRAGMA fullfsync = 1;
              PRAGMA checkpoint_fullfsync = 1;
              PRAGMA temp_store = MEMORY;
@@ -302,7 +305,7 @@ fn version(connection: &Connection, path: &Path) -> Result<i32, OpenError> {
 
 fn check_version(connection: &Connection, path: &Path) -> Result<(), OpenError> {
     match version(connection, path)? {
-        VERSION => Ok(()),
+        VERSION | UNPURGED => Ok(()),
         1 => Err(OpenError::Failed {
             path: path.to_path_buf(),
             cause: "an earlier release wrote it: start homelog on it once".to_owned(),
@@ -316,6 +319,17 @@ fn check_version(connection: &Connection, path: &Path) -> Result<(), OpenError> 
             cause: format!("its version is {found}"),
         }),
     }
+}
+
+/// Whether a file has the current version.
+pub(super) fn is_current(connection: &Connection) -> rusqlite::Result<bool> {
+    let version: i32 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    Ok(version == VERSION)
+}
+
+/// Gives a file the current version.
+pub(super) fn make_current(connection: &Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "user_version", VERSION)
 }
 
 /// What an opened file cannot be, though SQLite reads it.

@@ -46,6 +46,13 @@ pub(super) struct Reader {
     ceiling: u64,
 }
 
+/// What a read has found so far.
+#[derive(Default)]
+struct Found {
+    records: Vec<Record>,
+    purged: u64,
+}
+
 struct Entry {
     first: u64,
     count: u64,
@@ -85,7 +92,7 @@ impl Reader {
             return Err(Fault::Gone { oldest, newest });
         }
         let entries = entries(&snapshot, from, query)?;
-        let mut records = Vec::new();
+        let mut found = Found::default();
         let mut next = from;
         let mut bytes = 0;
         let complete = entries.len() <= SCAN_BLOCKS;
@@ -95,7 +102,7 @@ impl Reader {
                 stopped = false;
                 break;
             }
-            if records.len() >= query.limit || bytes >= SCAN_BYTES {
+            if found.records.len() >= query.limit || bytes >= SCAN_BYTES {
                 stopped = true;
                 break;
             }
@@ -105,7 +112,7 @@ impl Reader {
                 entry,
                 (from, newest),
                 query,
-                &mut records,
+                &mut found,
             )?;
             bytes += size;
             next = reached;
@@ -118,7 +125,8 @@ impl Reader {
             next = newest;
         }
         Ok(Batch {
-            records,
+            records: found.records,
+            purged: found.purged,
             at_end: next >= newest,
             next: Position::from_offsets(vec![next]),
         })
@@ -371,7 +379,7 @@ fn read_block(
     entry: &Entry,
     (from, newest): (u64, u64),
     query: &ReadQuery,
-    records: &mut Vec<Record>,
+    found: &mut Found,
 ) -> rusqlite::Result<(usize, u64)> {
     let (body, logged): (Vec<u8>, i64) = snapshot
         .prepare_cached("SELECT body, logged_min FROM blocks WHERE first_offset = ?1")?
@@ -395,7 +403,7 @@ fn read_block(
         Ok(text) => text,
         Err(why) => {
             let last = end.saturating_sub(1).max(entry.first);
-            records.push(Record {
+            found.records.push(Record {
                 partition: 0,
                 offset: last,
                 logged,
@@ -413,13 +421,18 @@ fn read_block(
     let mut next = from.max(entry.first);
     let skip = usize::try_from(next - entry.first).unwrap_or(usize::MAX);
     for line in block::lines(&text).skip(skip) {
-        if next >= end || records.len() >= query.limit {
+        if next >= end || found.records.len() >= query.limit {
             break;
+        }
+        if block::is_purged(line) {
+            found.purged += 1;
+            next += 1;
+            continue;
         }
         let record = block::record(line, next, logged);
         next += 1;
         if record.event().is_none_or(|event| query.filter.wants(event)) {
-            records.push(record);
+            found.records.push(record);
         }
     }
     Ok((text.len(), next))

@@ -129,6 +129,12 @@ impl Shared {
         view.ring.trim(oldest);
     }
 
+    /// Forgets what is in memory, of which something was purged: it is read from the file again.
+    pub(super) fn purged(&self) {
+        let mut view = lock(&self.view);
+        view.ring = Ring::new(view.newest);
+    }
+
     /// Reads from memory, if everything from there on is in it.
     pub(super) fn read_recent(
         &self,
@@ -145,6 +151,7 @@ impl Shared {
         let (records, next) = view.ring.read(from, &query.filter, query.limit);
         Some(Ok(Batch {
             records,
+            purged: 0,
             at_end: next >= view.newest,
             next: position(next),
         }))

@@ -35,7 +35,7 @@ pub(super) struct Meta {
 /// The file as its one writer sees it.
 pub(super) struct Store {
     pub(super) connection: Connection,
-    compressor: Compressor<'static>,
+    pub(super) compressor: Compressor<'static>,
     pub(super) admission: Admission,
     pub(super) meta: Meta,
     /// The lines of the last blocks that are not packed yet.

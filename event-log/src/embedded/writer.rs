@@ -12,6 +12,7 @@ use super::{
     command::{Command, Reply, Trimmed, Work},
     fault::WriteFault,
     letters::Change,
+    purge::{Step, Target},
     shared::{Shared, Status},
     staged::{Answer, Staged},
     store::Store,
@@ -81,7 +82,7 @@ impl Group {
             Work::SetConsumer { .. }
             | Work::PutDeadLetters { .. }
             | Work::ResolveDeadLetters { .. } => SOON,
-            Work::Trim { .. } | Work::Close { .. } => Duration::ZERO,
+            Work::Trim { .. } | Work::Purge { .. } | Work::Close { .. } => Duration::ZERO,
         };
         let due = Instant::now() + wait;
         self.due = Some(self.due.map_or(due, |earlier| earlier.min(due)));
@@ -139,6 +140,7 @@ impl Writer<'_> {
     fn serve(&mut self, group: Group) -> Option<Reply<()>> {
         let mut staged = Staged::new(self.store.clock());
         let mut trims = Vec::new();
+        let mut purges = Vec::new();
         let mut closes = None;
         // the shares of the queue are given back when all is done
         let mut shares = Vec::with_capacity(group.commands.len());
@@ -167,6 +169,11 @@ impl Writer<'_> {
                     staged.answers.push(Answer::Done(reply));
                 }
                 Work::Trim { retention, reply } => trims.push((retention, reply)),
+                Work::Purge {
+                    target,
+                    from,
+                    reply,
+                } => purges.push((target, from, reply)),
                 Work::Close { reply } => closes = Some(reply),
             }
         }
@@ -174,6 +181,10 @@ impl Writer<'_> {
         for (retention, reply) in trims {
             let trimmed = self.trim(&retention);
             drop(reply.send(trimmed));
+        }
+        for (target, from, reply) in purges {
+            let purged = self.purge(&target, from);
+            drop(reply.send(purged));
         }
         closes
     }
@@ -245,6 +256,18 @@ impl Writer<'_> {
             Err(fault) => self.note(&fault),
         }
         Ok(trimmed)
+    }
+
+    fn purge(&mut self, target: &Target, from: u64) -> Result<Step, AppendError> {
+        if let Status::Broken(cause) = self.shared.status() {
+            return Err(self.shared.broken(cause));
+        }
+        let step = self.store.purge(target, from).map_err(|fault| {
+            self.note(&fault);
+            fault.explain(self.shared)
+        })?;
+        self.shared.purged();
+        Ok(step)
     }
 
     /// Tells of a fault, and takes nothing more after one whose outcome is open.

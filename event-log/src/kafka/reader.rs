@@ -207,6 +207,7 @@ impl Cursor {
         }
         Ok(Batch {
             records,
+            purged: 0,
             at_end: self.at.reaches(target),
             next: self.at.clone(),
         })

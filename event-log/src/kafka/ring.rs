@@ -122,6 +122,7 @@ impl Ring {
         }
         Some(Batch {
             records,
+            purged: 0,
             at_end: next.reaches(reached),
             next,
         })

@@ -124,9 +124,11 @@ impl MemoryMember {
                     to,
                 });
             }
-            let records: Vec<Record> = log.after(held.next).take(DELIVERY).cloned().collect();
-            if !records.is_empty() {
-                held.next += records.len() as u64;
+            let passed: Vec<&Record> = log.after(held.next).take(DELIVERY).collect();
+            if !passed.is_empty() {
+                held.next += passed.len() as u64;
+                let records = passed.into_iter().filter(|record| !log.is_purged(record));
+                let records = records.cloned().collect();
                 return Some(Delivery::Records {
                     partition,
                     records,

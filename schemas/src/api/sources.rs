@@ -79,3 +79,35 @@ pub struct RenameSource {
     #[schema(required = true)]
     pub display_name: Option<String>,
 }
+
+/// What there is of a source, before it is purged.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct SourceScope {
+    /// Its name.
+    pub name: String,
+    /// Entities that the store has of it.
+    pub entities: u64,
+    /// Points that the store has of it.
+    pub points: u64,
+    /// Events that were ever logged of it; some of them may have left the log by its retention.
+    pub events: u64,
+    /// What a purge does not reach, in words.
+    pub notes: Vec<String>,
+}
+
+/// What a purge did.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct PurgedSource {
+    /// The source's name.
+    pub name: String,
+    /// Whether all of it is done; if not, it goes on, and asking again tells when it is.
+    pub done: bool,
+    /// Events that left the log; `null` where the log keeps them until its retention.
+    pub events: Option<u64>,
+    /// Points that left the store; `null` where the store has not done so yet.
+    pub points: Option<u64>,
+    /// Dead letters that went.
+    pub dead_letters: u64,
+    /// What was not reached, in words.
+    pub notes: Vec<String>,
+}

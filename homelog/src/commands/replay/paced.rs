@@ -5,9 +5,9 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use event_log::{
     AppendError, Appended, Batch, Body, Bounds, Capabilities, DeadLetter, EventLog, LetterId,
-    ReadError, ReadQuery, Retention, SequenceState, Urgency,
+    Purged, ReadError, ReadQuery, Retention, SequenceState, Urgency,
 };
-use schemas::{Draft, Position, Timestamp};
+use schemas::{Draft, Position, SourceName, Timestamp};
 use tokio::sync::{Mutex, watch};
 
 use super::pace::Pace;
@@ -95,6 +95,10 @@ impl EventLog for Paced {
     }
 
     async fn trim(&self, _: &Retention) -> Result<u64, AppendError> {
+        Err(read_only())
+    }
+
+    async fn purge(&self, _: &SourceName, _: &Position) -> Result<Purged, AppendError> {
         Err(read_only())
     }
 
