@@ -72,6 +72,12 @@ impl KnownEntities {
         self.warmed.insert(source);
     }
 
+    /// Forgets a source, of which the store holds nothing any more.
+    pub fn forget(&mut self, source: &SourceName) {
+        self.entities.retain(|key, _| key.source != *source);
+        self.counts.remove(source);
+    }
+
     /// Forgets remembered types if the catalogue was corrected since.
     pub(crate) fn follow(&mut self, corrections: u64) {
         if self.corrections == corrections {

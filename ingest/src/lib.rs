@@ -13,6 +13,7 @@ mod known;
 mod metrics;
 mod patience;
 mod project;
+mod purge;
 mod rebuild;
 mod retry;
 mod worker;

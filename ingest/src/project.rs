@@ -1,6 +1,6 @@
 use event_log::{Body, DeadLetter, Record};
 use schemas::{
-    Catalog, EntityKey, Event, FieldName, FieldValue, Fields,
+    Catalog, EntityKey, Event, FieldName, FieldValue, Fields, Purge,
     catalog::{TypeConflict, type_of},
     codec, limits,
 };
@@ -46,7 +46,7 @@ pub struct Projection {
 /// Flags a point whose time was so far ahead that it is stored at its arrival: by how many seconds.
 const AHEAD: &str = "clock_ahead_seconds";
 
-/// Makes a point of an entry of the log. Depends only on its arguments.
+/// Makes a point of an entry of the log; of a mark of a purge, none. Depends only on its arguments.
 pub fn project(
     record: &Record,
     catalog: &Catalog,
@@ -68,6 +68,10 @@ pub fn project(
         ..Projection::default()
     };
 
+    if Purge::is(event) {
+        // it tells what is to go, and nothing of what is
+        return Projection::default();
+    }
     known.follow(catalog.corrections());
     let key = event.key();
     let Some(entity) = known.admit(&key, limits.entities_per_source) else {

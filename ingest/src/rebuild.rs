@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, ensure};
-use event_log::{Batch, EventLog, Filter, ReadQuery};
+use event_log::{Batch, EventLog, Filter, ReadQuery, Record};
 use schemas::{Catalog, Position, limits};
 use time_series::{Selection, TimeSeries, WriteBatch, WriteError};
 use tokio_util::sync::CancellationToken;
@@ -11,6 +11,7 @@ use crate::{
     known::KnownEntities,
     patience::{Pace, Patience},
     project::Limits,
+    purge::{self, Split},
 };
 
 /// Events of one write.
@@ -182,11 +183,51 @@ impl<'a> Run<'a> {
         self.with.read(&self.position).await
     }
 
-    /// Writes what was read; false if it was stopped.
+    /// Writes what was read; false if it was stopped. Where a record marks a purge, what came before it is written, then its
+    /// source goes from the store.
     async fn write(&mut self, batch: Batch, stop: &CancellationToken) -> anyhow::Result<bool> {
-        let records = batch.records;
+        let mut rest = &*batch.records;
+        let mut reached = self.position.clone();
+        while let Some(Split {
+            before,
+            mark,
+            source,
+            after,
+        }) = purge::split(rest)
+        {
+            for record in before {
+                reached.advance(record.partition, record.offset);
+            }
+            if !self.write_records(before, reached.clone(), stop).await? {
+                return Ok(false);
+            }
+            let mut patience = Patience::new(self.with.pace);
+            let purged = loop {
+                match self.with.store.purge(source).await {
+                    Ok(purged) => break purged,
+                    Err(e) if !again(&e, &mut patience, stop).await => {
+                        return stopped(e, "purge a source from the store");
+                    }
+                    Err(_) => {}
+                }
+            };
+            purge::tell(source, &purged);
+            self.known.forget(source);
+            self.done.events += 1;
+            reached.advance(mark.partition, mark.offset);
+            rest = after;
+        }
+        self.write_records(rest, batch.next, stop).await
+    }
+
+    async fn write_records(
+        &mut self,
+        records: &[Record],
+        position: Position,
+        stop: &CancellationToken,
+    ) -> anyhow::Result<bool> {
         let made = project_all(
-            &records,
+            records,
             self.with.catalog,
             &mut self.known,
             &self.with.limits,
@@ -194,23 +235,19 @@ impl<'a> Run<'a> {
         let points = made.points.len() as u64;
         let write = WriteBatch {
             points: made.points,
-            position: batch.next,
+            position,
         };
         let mut patience = Patience::new(self.with.pace);
         let written = loop {
             match self.with.store.write(write.clone()).await {
                 Ok(written) => break written,
-                Err(e) if e.is_transient() && !matches!(e, WriteError::Closed) => {
-                    tracing::warn!("the store cannot take points now, will try again: {e}");
-                    tokio::select! {
-                        () = stop.cancelled() => return Ok(false),
-                        () = tokio::time::sleep(patience.next(true)) => {}
-                    }
+                Err(e) if !again(&e, &mut patience, stop).await => {
+                    return stopped(e, "write to the store");
                 }
-                Err(e) => return Err(e).context("write to the store"),
+                Err(_) => {}
             }
         };
-        let refused = refused_letters(&records, &made.origins, &written.refused);
+        let refused = refused_letters(records, &made.origins, &written.refused);
         self.done.events += records.len() as u64;
         self.done.points += points.saturating_sub(refused.len() as u64);
         for letter in made.letters.into_iter().chain(refused) {
@@ -223,4 +260,24 @@ impl<'a> Run<'a> {
         self.position = write.position;
         Ok(true)
     }
+}
+
+/// Waits before a write is tried again that may succeed later; false if it may not, or if it was stopped meanwhile.
+async fn again(error: &WriteError, patience: &mut Patience, stop: &CancellationToken) -> bool {
+    if !error.is_transient() {
+        return false;
+    }
+    tracing::warn!("the store cannot take it now, will try again: {error}");
+    tokio::select! {
+        () = stop.cancelled() => false,
+        () = tokio::time::sleep(patience.next(true)) => true,
+    }
+}
+
+/// What a write that is not tried again means: the end if it was stopped, else an error.
+fn stopped(error: WriteError, what: &'static str) -> anyhow::Result<bool> {
+    if error.is_transient() {
+        return Ok(false);
+    }
+    Err(error).context(what)
 }

@@ -2,7 +2,7 @@ use std::{sync::Arc, time::Duration};
 
 use anyhow::Context;
 use event_log::{DeadLetter, EventLog, Filter, ReadError, ReadQuery, Record};
-use schemas::{Catalog, Position};
+use schemas::{Catalog, Position, SourceName};
 use supervision::Supervisor;
 use time_series::{QueryError, Selection, TimeSeries, WriteBatch, WriteError, Written};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -14,6 +14,7 @@ use crate::{
     known::KnownEntities,
     metrics::{IngestMetrics, seconds_since},
     project::Limits,
+    purge::{self, Split},
     retry::{Retried, Retry, Target, retry},
 };
 
@@ -206,9 +207,63 @@ impl Worker {
         if batch.next == self.position {
             return Ok(Some(batch.at_end));
         }
-        self.take(&batch.records, batch.next, token).await?;
+        self.take_all(&batch.records, batch.next, token).await?;
         self.show_lag(batch.records.last(), batch.at_end);
         Ok(Some(batch.at_end))
+    }
+
+    /// Takes records; where one marks a purge, what came before it is written, then its source goes from the store.
+    async fn take_all(
+        &mut self,
+        records: &[Record],
+        next: Position,
+        token: &CancellationToken,
+    ) -> anyhow::Result<()> {
+        let mut rest = records;
+        let mut reached = self.position.clone();
+        while let Some(Split {
+            before,
+            mark,
+            source,
+            after,
+        }) = purge::split(rest)
+        {
+            for record in before {
+                reached.advance(record.partition, record.offset);
+            }
+            self.take(before, reached.clone(), token).await?;
+            // a position behind the mark would pass over the purge at the next start, if it is not done then
+            if self.position != reached || !self.purge(source, token).await? {
+                return Ok(());
+            }
+            self.known.forget(source);
+            self.services.metrics.events.inc();
+            reached.advance(mark.partition, mark.offset);
+            rest = after;
+        }
+        self.take(rest, next, token).await
+    }
+
+    /// Drops a source from the store, however long it takes nothing; false if the process stops.
+    async fn purge(&self, source: &SourceName, token: &CancellationToken) -> anyhow::Result<bool> {
+        let mut wait = FIRST_RETRY;
+        loop {
+            match self.services.store.purge(source).await {
+                Ok(purged) => {
+                    purge::tell(source, &purged);
+                    return Ok(true);
+                }
+                Err(WriteError::Closed) => return Ok(false),
+                Err(e) if !e.is_transient() => {
+                    return Err(e).context("purge a source from the time-series store");
+                }
+                Err(e) => {
+                    if !self.pause(&mut wait, &e, token).await {
+                        return Ok(false);
+                    }
+                }
+            }
+        }
     }
 
     async fn take(

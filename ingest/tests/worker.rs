@@ -146,6 +146,40 @@ async fn what_is_logged_is_stored_and_a_crash_before_the_flush_changes_nothing()
     );
 }
 
+/// Everything of a source before the mark goes, what came back after it stays, also where the mark is read again after a crash;
+/// the source may have as many entities as a new one.
+#[tokio::test]
+async fn a_purged_source_begins_anew_after_its_mark() {
+    let directory = tempfile::tempdir().unwrap();
+    let time = Timestamp::now();
+    let room = |n: i64| draft(&format!("room{n}"), "visits_total", 1_i64, time.plus_millis(n));
+    for crashes in [true, false] {
+        let mut house = House::open(directory.path());
+        house.limits.entities_per_source = 20;
+        if crashes {
+            house.append((0..20).map(room).collect()).await;
+            house.catch_up().await;
+            house.store.flush().await.unwrap();
+            let purge = schemas::Purge {
+                source: SourceName::new("lab").unwrap(),
+                by: "admin".to_owned(),
+            };
+            let kind = SourceKind::new("push").unwrap();
+            let mut story = vec![room(5), purge.draft(kind, time).unwrap()];
+            story.extend((100..119).map(room));
+            story.push(room(5));
+            house.append(story).await;
+        }
+        house.catch_up().await;
+        let rooms = house.rooms().await;
+        assert_eq!(rooms.len(), 20, "{rooms:?}");
+        assert!(!rooms.iter().any(|(key, _)| key == "lab/room/room7"));
+        assert_eq!(house.store.stats().await.unwrap().points, 20);
+        assert_eq!(house.log.dead_letter_count().await.unwrap(), 0);
+        // dropped without a flush: what a crash leaves
+    }
+}
+
 #[tokio::test]
 async fn what_does_not_fit_is_put_aside_once_however_often_it_is_read() {
     let directory = tempfile::tempdir().unwrap();

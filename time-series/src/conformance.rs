@@ -16,6 +16,7 @@ mod counters;
 mod durability;
 mod partitions;
 mod past;
+mod purge;
 mod ranges;
 mod windows;
 
@@ -23,6 +24,7 @@ pub use counters::*;
 pub use durability::*;
 pub use partitions::*;
 pub use past::*;
+pub use purge::*;
 pub use ranges::*;
 pub use windows::*;
 
@@ -196,6 +198,7 @@ macro_rules! conformance {
             what_was_flushed_is_kept,
             what_was_not_durable_is_read_again,
             trimming_keeps_the_newest_value,
+            a_purged_source_is_gone_and_may_come_back,
             statistics_count_what_is_there,
             a_closed_store_refuses,
             closing_answers_everybody,

@@ -20,6 +20,7 @@ mod options;
 mod origin;
 mod past;
 mod place;
+mod purge;
 mod range;
 mod read;
 mod schema;
@@ -35,7 +36,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use schemas::{FieldName, Position, Timestamp, catalog::ValueType, name::EntityType};
+use schemas::{FieldName, Position, SourceName, Timestamp, catalog::ValueType, name::EntityType};
 use tokio::sync::oneshot;
 
 pub use check::Report;
@@ -44,8 +45,8 @@ pub use metrics::Metrics;
 pub use options::Options;
 
 use crate::{
-    Capabilities, QueryError, RangeData, RangeQuery, Selection, StateData, Stats, TimeSeries,
-    WriteBatch, WriteError, Written,
+    Capabilities, Purged, QueryError, RangeData, RangeQuery, Selection, StateData, Stats,
+    TimeSeries, WriteBatch, WriteError, Written,
 };
 use read::Readers;
 use sink::Plan;
@@ -179,6 +180,7 @@ impl TimeSeries for Embedded {
         Capabilities {
             unsigned: true,
             exact_positions: true,
+            purges: true,
         }
     }
 
@@ -296,6 +298,25 @@ impl TimeSeries for Embedded {
             return Err(WriteError::Closed);
         }
         self.ask(|requests, done| requests.trims.push((before, done)))
+            .await
+    }
+
+    async fn purge(&self, source: &SourceName) -> Result<Purged, WriteError> {
+        if self.is_read_only() {
+            return Err(WriteError::Closed);
+        }
+        self.ask(|requests, done| requests.purges.push((source.clone(), done)))
+            .await
+            .map(Purged::Points)
+    }
+
+    async fn points_of(&self, source: &SourceName) -> Result<u64, QueryError> {
+        let source = source.clone();
+        self.readers
+            .read(
+                move |state| purge::take(state, &source),
+                |conn, held| purge::count(conn, &held),
+            )
             .await
     }
 

@@ -14,6 +14,7 @@ mod metrics;
 mod options;
 mod past;
 mod position;
+mod purge;
 mod range;
 mod schema;
 mod server;
@@ -29,13 +30,13 @@ pub use options::Options;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use schemas::{FieldName, Position, Timestamp, catalog::ValueType, name::EntityType};
+use schemas::{FieldName, Position, SourceName, Timestamp, catalog::ValueType, name::EntityType};
 use supervision::Supervisor;
 use tokio::sync::{RwLock, RwLockReadGuard};
 
 use crate::{
-    Capabilities, PartitionedStore, Point, QueryError, RangeData, RangeQuery, Selection, StateData,
-    Stats, TimeSeries, WriteBatch, WriteError, Written, embedded::sink::Plan,
+    Capabilities, PartitionedStore, Point, Purged, QueryError, RangeData, RangeQuery, Selection,
+    StateData, Stats, TimeSeries, WriteBatch, WriteError, Written, embedded::sink::Plan,
 };
 use catalogue::Catalogue;
 use influxql::Span;
@@ -61,6 +62,8 @@ pub struct Influxdb {
     state_bucket: String,
     /// Seconds after which the bucket drops points by itself; 0 is never.
     keeps: u64,
+    /// Whether the server can delete what one source wrote.
+    deletes: bool,
     patience: Duration,
     /// A batch with its position is alone: what this process reads is then exactly what its position says. Partitions are
     /// written beside reads, and a position that is read before the points is a lower bound.
@@ -76,7 +79,7 @@ impl Influxdb {
     pub async fn open(options: Options, supervisor: &Supervisor) -> Result<Self, OpenError> {
         let options = options.sane();
         let server = Arc::new(Server::new(&options)?);
-        let keeps = setup::prepare(&options, &server).await?;
+        let setup::Prepared { keeps, deletes } = setup::prepare(&options, &server).await?;
         Ok(Self {
             writer: Writer::start(&options, Arc::clone(&server), supervisor),
             server,
@@ -84,6 +87,7 @@ impl Influxdb {
             state_bucket: options.state_bucket(),
             bucket: options.bucket,
             keeps,
+            deletes,
             patience: options.patience + options.timeout,
             steady: RwLock::new(()),
         })
@@ -158,6 +162,7 @@ impl TimeSeries for Influxdb {
         Capabilities {
             unsigned: false,
             exact_positions: false,
+            purges: self.deletes,
         }
     }
 
@@ -264,7 +269,15 @@ impl TimeSeries for Influxdb {
         let _steady = self.reading().await?;
         let all = Selection::default();
         let catalogue = catalogue::read(&self.server, &self.bucket, &all).await?;
-        let amount = trim::count(&self.server, &self.bucket, &catalogue, Span::ALL, true).await?;
+        let amount = trim::count(
+            &self.server,
+            &self.bucket,
+            &catalogue,
+            &all,
+            Span::ALL,
+            true,
+        )
+        .await?;
         Ok(Stats {
             entities: amount.entities,
             samples: amount.samples,
@@ -281,9 +294,16 @@ impl TimeSeries for Influxdb {
         let catalogue = catalogue::read(&self.server, &self.bucket, &everything)
             .await
             .map_err(as_write)?;
-        let amount = trim::count(&self.server, &self.bucket, &catalogue, span, false)
-            .await
-            .map_err(as_write)?;
+        let amount = trim::count(
+            &self.server,
+            &self.bucket,
+            &catalogue,
+            &everything,
+            span,
+            false,
+        )
+        .await
+        .map_err(as_write)?;
         if amount.points == 0 {
             return Ok(0);
         }
@@ -318,6 +338,27 @@ impl TimeSeries for Influxdb {
             .await
             .map_err(told)?;
         Ok(amount.points)
+    }
+
+    async fn purge(&self, source: &SourceName) -> Result<Purged, WriteError> {
+        let _steady = self.writing().await?;
+        if !self.deletes {
+            return Ok(Purged::Unable(purge::UNABLE.to_owned()));
+        }
+        let points = purge::count(&self.server, &self.bucket, source)
+            .await
+            .map_err(as_write)?;
+        for bucket in [&self.bucket, &self.state_bucket] {
+            purge::delete(&self.server, bucket, source)
+                .await
+                .map_err(|problem| problem.to_write(self.server.name()))?;
+        }
+        Ok(Purged::Points(points))
+    }
+
+    async fn points_of(&self, source: &SourceName) -> Result<u64, QueryError> {
+        let _steady = self.reading().await?;
+        purge::count(&self.server, &self.bucket, source).await
     }
 
     async fn close(&self) -> Result<(), WriteError> {

@@ -29,7 +29,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use schemas::{
-    EntityKey, FieldName, FieldValue, Fields, Labels, Position, Timestamp,
+    EntityKey, FieldName, FieldValue, Fields, Labels, Position, SourceName, Timestamp,
     catalog::ValueType,
     name::{AgentName, EntityType, SourceKind},
 };
@@ -124,6 +124,15 @@ pub struct Stats {
     pub bytes: u64,
 }
 
+/// What became of a purge.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Purged {
+    /// So many points are gone.
+    Points(u64),
+    /// The store cannot drop a source, and why; nothing went.
+    Unable(String),
+}
+
 /// What an adapter can do that others cannot.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Capabilities {
@@ -131,6 +140,8 @@ pub struct Capabilities {
     pub unsigned: bool,
     /// Whether the position of an answer is exact; else it is a lower bound.
     pub exact_positions: bool,
+    /// Whether everything of one source can be dropped.
+    pub purges: bool,
 }
 
 /// A store that many workers write, each some partitions of the log.
@@ -199,6 +210,16 @@ pub trait TimeSeries: Send + Sync + 'static {
     /// Drops points observed before an instant; the newest value of every field stays known. Returns how many points went.
     /// Points that an adapter keeps together with later ones may stay until those are old too.
     async fn trim(&self, before: Timestamp) -> Result<u64, WriteError>;
+
+    /// Drops everything of a source: its points, what was newest, its entities. The position stays. Answers when nothing of it
+    /// can be read any more, nor is in a file of the store; making it again changes nothing.
+    ///
+    /// # Errors
+    /// It was cut short; the same purge may be tried again if the error is transient.
+    async fn purge(&self, source: &SourceName) -> Result<Purged, WriteError>;
+
+    /// How many points there are of a source.
+    async fn points_of(&self, source: &SourceName) -> Result<u64, QueryError>;
 
     /// Flushes and refuses more. Calling it twice is fine.
     async fn close(&self) -> Result<(), WriteError>;

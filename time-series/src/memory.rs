@@ -8,15 +8,15 @@ use std::{
 
 use async_trait::async_trait;
 use schemas::{
-    EntityKey, FieldName, FieldValue, Fields, Labels, Position, Timestamp,
+    EntityKey, FieldName, FieldValue, Fields, Labels, Position, SourceName, Timestamp,
     api::Agg,
     catalog::ValueType,
     name::{AgentName, EntityType, SourceKind},
 };
 
 use crate::{
-    Capabilities, EntityState, Latest, PartitionedStore, Point, QueryError, RangeData, RangeQuery,
-    Selection, Series, StateData, Stats, TimeSeries, WriteBatch, WriteError, Written,
+    Capabilities, EntityState, Latest, PartitionedStore, Point, Purged, QueryError, RangeData,
+    RangeQuery, Selection, Series, StateData, Stats, TimeSeries, WriteBatch, WriteError, Written,
     window::Windows,
 };
 
@@ -51,6 +51,14 @@ impl Inner {
         let last = *self.partitions.last_key_value()?.0;
         let next = |partition| self.partitions.get(&partition).copied().unwrap_or(0);
         Some(Position::from_offsets((0..=last).map(next).collect()))
+    }
+
+    fn points_of(&self, source: &SourceName) -> u64 {
+        self.entities
+            .iter()
+            .filter(|(key, _)| key.source == *source)
+            .map(|(_, entity)| entity.points.len() as u64)
+            .sum()
     }
 
     fn take(&mut self, points: Vec<Point>) {
@@ -299,6 +307,7 @@ impl TimeSeries for Memory {
         Capabilities {
             unsigned: true,
             exact_positions: true,
+            purges: true,
         }
     }
 
@@ -443,6 +452,20 @@ impl TimeSeries for Memory {
             entity.points = kept;
         }
         Ok(gone)
+    }
+
+    async fn purge(&self, source: &SourceName) -> Result<Purged, WriteError> {
+        let mut inner = self.lock();
+        if inner.closed {
+            return Err(WriteError::Closed);
+        }
+        let points = inner.points_of(source);
+        inner.entities.retain(|key, _| key.source != *source);
+        Ok(Purged::Points(points))
+    }
+
+    async fn points_of(&self, source: &SourceName) -> Result<u64, QueryError> {
+        Ok(self.open()?.points_of(source))
     }
 
     async fn close(&self) -> Result<(), WriteError> {

@@ -21,6 +21,7 @@ use crate::{
     known::KnownEntities,
     metrics::seconds_since,
     patience::Patience,
+    purge::marked,
 };
 
 /// Records that are written together.
@@ -41,7 +42,15 @@ struct Batch {
 
 enum Item {
     Batch(Batch),
-    Loss { from: u64, to: u64 },
+    Loss {
+        from: u64,
+        to: u64,
+    },
+    /// A mark of a purge, and the offset after it.
+    Purge {
+        source: SourceName,
+        next: u64,
+    },
 }
 
 /// A batch that was sent.
@@ -132,6 +141,12 @@ impl Lane {
                 continue;
             }
             self.read = record.offset + 1;
+            if let Some(source) = marked(&record) {
+                let (source, next) = (source.clone(), self.read);
+                self.close_batch();
+                self.queue.push_back(Item::Purge { source, next });
+                continue;
+            }
             let bytes = weight(&record);
             self.hold(bytes);
             let read = self.read;
@@ -206,7 +221,7 @@ impl Lane {
             }
             match self.queue.front_mut() {
                 None => return,
-                Some(Item::Loss { .. }) if !self.flying.is_empty() => return,
+                Some(Item::Loss { .. } | Item::Purge { .. }) if !self.flying.is_empty() => return,
                 Some(Item::Loss { from, to }) => {
                     let (from, to) = (*from, *to);
                     self.begin(stage::tell_loss(
@@ -214,6 +229,15 @@ impl Lane {
                         self.partition,
                         from,
                         to,
+                    ));
+                }
+                Some(Item::Purge { source, next }) => {
+                    let (source, next) = (source.clone(), *next);
+                    self.begin(stage::purge(
+                        self.tools.clone(),
+                        self.partition,
+                        source,
+                        next,
                     ));
                 }
                 Some(Item::Batch(batch)) => {
@@ -333,6 +357,14 @@ impl Lane {
                 self.queue.pop_front();
                 self.done = to;
                 return Some(to);
+            }
+            Step::Purged { source, next } => {
+                self.busy = false;
+                self.queue.pop_front();
+                self.known.forget(&source);
+                self.tools.services.metrics.events.inc();
+                self.done = next;
+                return Some(next);
             }
             Step::Written(sent) => self.written(sent),
             Step::TypesLearned { sent, changed } => {
@@ -476,7 +508,7 @@ impl Lane {
             .or_else(|| {
                 self.queue.iter().find_map(|item| match item {
                     Item::Batch(batch) => first(batch),
-                    Item::Loss { .. } => None,
+                    Item::Loss { .. } | Item::Purge { .. } => None,
                 })
             })
             .or_else(|| self.collecting.as_ref().and_then(first))

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use tracing::warn;
 
 use super::{FleetServices, lane::seconds, loss};
-use crate::{batch::Projected, health::Teller, patience::Patience};
+use crate::{batch::Projected, health::Teller, patience::Patience, purge::tell};
 
 /// What every partition of a worker works with.
 #[derive(Clone)]
@@ -34,6 +34,8 @@ pub(super) enum Step {
     RefusedPut { serial: u64 },
     /// A loss is told, and the store stands behind it.
     LossTold { to: u64 },
+    /// A source is purged, and the store stands behind the mark.
+    Purged { source: SourceName, next: u64 },
 }
 
 /// A write that came back.
@@ -123,6 +125,18 @@ pub(super) async fn learn_types_for(tools: Tools, sent: Sent) -> Step {
 pub(super) async fn tell_loss(tools: Tools, partition: usize, from: u64, to: u64) -> Step {
     loss::tell(&tools, partition, from, to).await;
     Step::LossTold { to }
+}
+
+/// Drops a source from the store, then moves the store behind the mark: a crash in between drops it again.
+pub(super) async fn purge(tools: Tools, partition: usize, source: SourceName, next: u64) -> Step {
+    let store = &tools.services.store;
+    let purged = until_done(&tools, "purge a source", || store.purge(&source)).await;
+    tell(&source, &purged);
+    until_done(&tools, "move the store behind a purge", || {
+        store.write_partition(Vec::new(), partition, next)
+    })
+    .await;
+    Step::Purged { source, next }
 }
 
 /// Whether a failure is expected to pass by itself.

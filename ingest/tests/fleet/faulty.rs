@@ -12,13 +12,13 @@ use std::{
 use async_trait::async_trait;
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use schemas::{
-    EntityKey, FieldName, Position, Timestamp,
+    EntityKey, FieldName, Position, SourceName, Timestamp,
     catalog::{ValueType, type_of},
     name::EntityType,
 };
 use time_series::{
-    Capabilities, Memory, PartitionedStore, Point, QueryError, RangeData, RangeQuery, Refused,
-    Selection, StateData, Stats, TimeSeries, WriteBatch, WriteError, Written,
+    Capabilities, Memory, PartitionedStore, Point, Purged, QueryError, RangeData, RangeQuery,
+    Refused, Selection, StateData, Stats, TimeSeries, WriteBatch, WriteError, Written,
 };
 use tokio::sync::watch;
 
@@ -264,6 +264,21 @@ impl TimeSeries for Faulty {
 
     async fn trim(&self, before: Timestamp) -> Result<u64, WriteError> {
         self.inner.trim(before).await
+    }
+
+    async fn purge(&self, source: &SourceName) -> Result<Purged, WriteError> {
+        if self.strikes() {
+            return Err(unavailable("connection refused"));
+        }
+        let purged = self.inner.purge(source).await?;
+        if self.strikes() {
+            return Err(unavailable("timed out"));
+        }
+        Ok(purged)
+    }
+
+    async fn points_of(&self, source: &SourceName) -> Result<u64, QueryError> {
+        self.inner.points_of(source).await
     }
 
     async fn close(&self) -> Result<(), WriteError> {

@@ -8,5 +8,6 @@ mod lab;
 mod laws;
 mod letters;
 mod oracle;
+mod purging;
 mod rebuilding;
 mod servers;

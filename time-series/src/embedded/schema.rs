@@ -13,8 +13,8 @@ use super::{error::OpenError, options::Options};
 
 /// `HLts`, so that other programs' files are told apart.
 const APPLICATION: i64 = 0x484c_7473;
-/// The format that is written; lower ones are brought up to it.
-const FORMAT: i64 = 1;
+/// The format of new files. From 2 on, what is freed is overwritten; a file of format 1 becomes one with the first purge.
+const FORMAT: i64 = 2;
 /// A lock is only ever held for the moment of a checkpoint or by a backup.
 const BUSY: Duration = Duration::from_secs(10);
 
@@ -87,6 +87,7 @@ pub(super) fn open(path: &Path, options: &Options) -> Result<Connection, OpenErr
             conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
         }
         conn.pragma_update(None, "cache_size", -i64::from(options.cache_kib))?;
+        conn.pragma_update_and_check(None, "secure_delete", "ON", |_| Ok(()))?;
         Ok(())
     })()
     .map_err(|e| refused(&e))?;
@@ -178,6 +179,16 @@ fn look(path: &Path, read_only: bool) -> Result<bool, OpenError> {
 
 fn format(conn: &Connection) -> rusqlite::Result<i64> {
     conn.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Whether a file has the current format.
+pub(super) fn is_current(conn: &Connection) -> rusqlite::Result<bool> {
+    Ok(format(conn)? == FORMAT)
+}
+
+/// Gives a file the current format.
+pub(super) fn make_current(conn: &Connection) -> rusqlite::Result<()> {
+    conn.pragma_update(None, "user_version", FORMAT)
 }
 
 fn identify(conn: &Connection, path: &Path, read_only: bool) -> Result<(), OpenError> {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use schemas::{
-    EntityKey, FieldName, FieldValue, Labels, Position, Timestamp,
+    EntityKey, FieldName, FieldValue, Labels, Position, SourceName, Timestamp,
     catalog::ValueType,
     name::{AgentName, EntityType, SourceKind},
 };
@@ -124,6 +124,8 @@ pub(super) struct Requests {
     pub(super) flushes: Vec<oneshot::Sender<Result<(), WriteError>>>,
     /// Old points away, and tell how many.
     pub(super) trims: Vec<(Timestamp, oneshot::Sender<Result<u64, WriteError>>)>,
+    /// Everything of a source away, and tell how many points went.
+    pub(super) purges: Vec<(SourceName, oneshot::Sender<Result<u64, WriteError>>)>,
     /// Everything to disk.
     pub(super) nudge: bool,
     /// The end.
@@ -422,6 +424,7 @@ impl State {
             || self.requests.stop
             || !self.requests.flushes.is_empty()
             || !self.requests.trims.is_empty()
+            || !self.requests.purges.is_empty()
         {
             return Some(Duration::ZERO);
         }
@@ -472,6 +475,36 @@ impl State {
         self.since = None;
         self.flushing = Some(Arc::clone(&flush));
         Some(flush)
+    }
+
+    /// Forgets a source, of which nothing is being written and nothing is on disk any more; how many open points that were. What
+    /// is read from here on has seen the file as it is now.
+    pub(super) fn forget(&mut self, source: &SourceName) -> u64 {
+        let mut gone = Load::default();
+        self.entities.retain(|entity| {
+            if entity.key.source != *source {
+                return true;
+            }
+            if let Some(open) = &entity.open {
+                gone.points += open.len();
+                gone.samples += open.samples();
+                gone.bytes += open.bytes();
+            }
+            false
+        });
+        let index = || self.entities.iter().enumerate();
+        self.by_key = index()
+            .map(|(index, entity)| (entity.key.clone(), index))
+            .collect();
+        self.dirty = index()
+            .filter(|(_, entity)| entity.dirty)
+            .map(|(index, _)| index)
+            .collect();
+        self.open.points = self.open.points.saturating_sub(gone.points);
+        self.open.samples = self.open.samples.saturating_sub(gone.samples);
+        self.open.bytes = self.open.bytes.saturating_sub(gone.bytes);
+        self.generation += 1;
+        gone.points as u64
     }
 
     /// Whether what is to be written was refused before.

@@ -16,6 +16,7 @@ use super::{
     load::{count, fields_to_json, labels_to_json},
     options::Options,
     place::Place,
+    purge,
     state::{Flush, Requests, State, Totals, number},
 };
 use crate::WriteError;
@@ -94,6 +95,12 @@ pub(super) fn run(mut conn: Connection, shared: &Arc<Shared>) {
         }
         for (before, waiting) in requests.trims {
             drop(waiting.send(trim(&mut conn, shared, before)));
+        }
+        for (source, waiting) in requests.purges {
+            // what is being written stands in the way of forgetting
+            let flushed = flush_all(&mut conn, shared);
+            let purged = flushed.and_then(|()| purge::run(&mut conn, shared, &source));
+            drop(waiting.send(purged));
         }
         if requests.stop {
             return;
@@ -206,7 +213,7 @@ fn write(conn: &mut Connection, flush: &Flush, shared: &Shared) -> Result<Totals
     Ok(totals)
 }
 
-fn totals(row: &rusqlite::Row<'_>) -> rusqlite::Result<Totals> {
+pub(super) fn totals(row: &rusqlite::Row<'_>) -> rusqlite::Result<Totals> {
     Ok(Totals {
         points: count(row, 0)?,
         samples: count(row, 1)?,
@@ -267,7 +274,7 @@ fn remove(conn: &mut Connection, ids: &[i64], before: i64) -> Result<(u64, Total
 }
 
 /// Gives free pages back to the disk. Nothing depends on it, so that a failure is only told.
-fn vacuum(conn: &Connection, shared: &Shared) {
+pub(super) fn vacuum(conn: &Connection, shared: &Shared) {
     let vacuumed = conn.prepare("PRAGMA incremental_vacuum").and_then(|mut s| {
         let mut rows = s.query([])?;
         while rows.next()?.is_some() {}

@@ -64,9 +64,18 @@ impl Bucket {
     }
 }
 
-/// Checks everything and makes what is missing. Returns how many seconds the bucket of raw points keeps them; 0 is for ever.
-pub(super) async fn prepare(options: &Options, server: &Server) -> Result<u64, OpenError> {
-    is_influxdb(server).await?;
+/// What was found.
+#[derive(Debug)]
+pub(super) struct Prepared {
+    /// How many seconds the bucket of raw points keeps them; 0 is for ever.
+    pub(super) keeps: u64,
+    /// Whether the server can delete what one source wrote.
+    pub(super) deletes: bool,
+}
+
+/// Checks everything and makes what is missing.
+pub(super) async fn prepare(options: &Options, server: &Server) -> Result<Prepared, OpenError> {
+    let deletes = deletes(&is_influxdb(server).await?);
     let raw = options.retention.map_or(0, |keep| {
         keep.saturating_add(MARGIN).max(MIN_RETENTION).as_secs()
     });
@@ -89,11 +98,16 @@ pub(super) async fn prepare(options: &Options, server: &Server) -> Result<u64, O
             "the bucket `{bucket}` keeps points for {keeps} s instead of {raw} s, and is left as it is: change it with `influx bucket update`, or `[retention] raw`"
         );
     }
-    Ok(keeps)
+    Ok(Prepared { keeps, deletes })
 }
 
-/// Refuses what is no InfluxDB 2 or later.
-async fn is_influxdb(server: &Server) -> Result<(), OpenError> {
+/// Version 3 has no call for it.
+fn deletes(version: &str) -> bool {
+    !version.starts_with("3.")
+}
+
+/// Refuses what is no InfluxDB 2 or later. Returns its version.
+async fn is_influxdb(server: &Server) -> Result<String, OpenError> {
     let refused = |cause: String| OpenError::NotInfluxdb {
         server: server.name().to_owned(),
         cause,
@@ -128,7 +142,7 @@ async fn is_influxdb(server: &Server) -> Result<(), OpenError> {
             schemas::name::excerpt(version)
         )));
     }
-    Ok(())
+    Ok(version.to_owned())
 }
 
 async fn find(server: &Server, bucket: &str) -> Result<Option<Bucket>, Problem> {

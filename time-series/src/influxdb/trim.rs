@@ -22,11 +22,12 @@ pub(super) struct Amount {
     pub(super) samples: u64,
 }
 
-/// Counts what a bucket holds in some span; samples only if asked for.
+/// Counts what a bucket holds of a selection in some span; samples only if asked for.
 pub(super) async fn count(
     server: &Server,
     bucket: &str,
     catalogue: &Catalogue,
+    selection: &Selection,
     span: Span,
     with_samples: bool,
 ) -> Result<Amount, QueryError> {
@@ -46,7 +47,7 @@ pub(super) async fn count(
         let statement = format!(
             "SELECT {select} FROM {}{}{BY_ENTITY}",
             influxql::identifier(entity_type.as_str()),
-            influxql::conditions(&Selection::default(), entity_type, span),
+            influxql::conditions(selection, entity_type, span),
         );
         let columns = columns.fields.len() + 2;
         ask(server, bucket, &statement, columns, |_, table| {
