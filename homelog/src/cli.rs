@@ -70,7 +70,7 @@ pub enum Command {
     /// Make API tokens
     #[command(subcommand)]
     Token(TokenCommand),
-    /// Show sources by other names, and take those out of view that are no longer configured
+    /// Show sources by other names, and take those out of view, or drop all of them, that are no longer configured
     #[command(subcommand)]
     Source(SourceCommand),
     /// Write an example config file, with every setting, to stdout
@@ -465,6 +465,8 @@ pub enum SourceCommand {
     Rename(RenameSourceArgs),
     /// Take a source that is no longer configured out of all current views; its history stays
     Remove(RemoveSourceArgs),
+    /// Drop everything of a source that is no longer configured, for good: events, points, dead letters, display name
+    Purge(PurgeSourceArgs),
 }
 
 /// Which Homelog is meant: one that runs, or the stores themselves.
@@ -473,7 +475,7 @@ pub struct ThereArgs {
     /// Ask a Homelog that runs at this address
     #[arg(long, value_name = "URL", requires = "token_file", conflicts_with_all = ["config", "data"])]
     pub url: Option<String>,
-    /// File with an API token of an operator or an admin there
+    /// File with an API token of an operator or an admin there; only an admin's purges
     #[arg(long, value_name = "FILE", requires = "url")]
     pub token_file: Option<PathBuf>,
     /// Believe the certificate there by its SHA-256, not by the authorities of this machine
@@ -501,6 +503,19 @@ pub struct RenameSourceArgs {
 pub struct RemoveSourceArgs {
     /// Its name
     pub source: SourceName,
+    /// Which Homelog.
+    #[command(flatten)]
+    pub there: ThereArgs,
+}
+
+/// `homelog source purge`.
+#[derive(Args, Debug)]
+pub struct PurgeSourceArgs {
+    /// Its name
+    pub source: SourceName,
+    /// Do not ask whether all of it is to go
+    #[arg(long)]
+    pub yes: bool,
     /// Which Homelog.
     #[command(flatten)]
     pub there: ThereArgs,

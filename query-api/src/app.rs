@@ -12,7 +12,7 @@ use prometheus_client::registry::Registry;
 use schemas::{Catalog, SourceName};
 use supervision::Supervisor;
 use time_series::TimeSeries;
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, SemaphorePermit, watch};
 
 use crate::{
     ApiError, ApiOptions, auth::Auth, health::HealthCache, metrics::ApiMetrics, owners::Owners,
@@ -56,6 +56,7 @@ pub(crate) struct Inner {
     pub(crate) health: HealthCache,
     pub(crate) owners: Owners,
     queries: Semaphore,
+    purges: Arc<Semaphore>,
 }
 
 impl std::ops::Deref for App {
@@ -91,6 +92,7 @@ impl App {
             health: HealthCache::default(),
             owners: Owners::default(),
             queries: Semaphore::new(options.max_queries),
+            purges: Arc::new(Semaphore::new(1)),
             services,
             options,
         }))
@@ -114,6 +116,11 @@ impl App {
                 2,
             )),
         }
+    }
+
+    /// Takes the place of the one purge that may be under way, if it is free.
+    pub(crate) fn purging(&self) -> Option<OwnedSemaphorePermit> {
+        Arc::clone(&self.purges).try_acquire_owned().ok()
     }
 
     /// Takes one of the few places for costly queries.

@@ -10,8 +10,8 @@ use axum::{
 };
 use event_log::{Outcome, Urgency};
 use schemas::{
-    Catalog, Draft, Fields, Position, SourceName, api::Rejection, catalog::TypeConflict, limits,
-    name::AgentName,
+    Catalog, Draft, Fields, Position, Purge, SourceName, api::Rejection, catalog::TypeConflict,
+    limits, name::AgentName,
 };
 
 use crate::{ApiError, App, metrics::OutcomeLabel};
@@ -127,8 +127,13 @@ pub(crate) struct Pushed {
 }
 
 impl Pushed {
-    /// Takes an event, which stood at a place of the request.
+    /// Takes an event, which stood at a place of the request; a mark of a purge is refused: who may push may not purge.
     pub(crate) fn take(&mut self, place: usize, draft: Draft) {
+        if Purge::is_drafted(&draft) {
+            let message = "a source is purged with `homelog source purge`, not by an event";
+            self.refuse(place, "reserved", message.to_owned());
+            return;
+        }
         self.drafts.push(draft);
         self.places.push(place);
     }

@@ -21,6 +21,7 @@ mod options;
 mod owners;
 mod params;
 mod probe;
+pub mod purge;
 mod rate;
 mod request;
 mod router;

@@ -35,6 +35,8 @@ pub struct ApiOptions {
     pub rebuild_wait: Duration,
     /// How often a live stream shows that it is alive, and looks whether its user still may listen.
     pub heartbeat: Duration,
+    /// How long a log keeps events that cannot take single ones out.
+    pub keep_events: Option<Duration>,
     /// Parts of this process whose state counts for `/health`.
     pub probes: Vec<Probe>,
 }
@@ -58,6 +60,7 @@ impl Default for ApiOptions {
             head_timeout: Duration::from_secs(30),
             rebuild_wait: Duration::from_secs(2),
             heartbeat: Duration::from_secs(15),
+            keep_events: None,
             probes: Vec::new(),
         }
     }

@@ -31,7 +31,7 @@ use crate::{
     ApiError, App, auth, guard, influxdb, rate, request,
     routes::{
         agents, assets, catalog, docker, docs, entities, events, health, home_assistant, live,
-        metrics, nas, pihole, proxmox, push, range, realtime, source, sources,
+        metrics, nas, pihole, proxmox, purge, push, range, realtime, source, sources,
     },
 };
 
@@ -79,6 +79,7 @@ fn described() -> OpenApiRouter<App> {
         .routes(routes!(sources::sources))
         .routes(routes!(source::rename))
         .routes(routes!(source::remove))
+        .routes(routes!(purge::scope, purge::purge))
         .routes(routes!(entities::entities))
         .routes(routes!(nas::storage))
         .routes(routes!(docker::containers))

@@ -14,6 +14,7 @@ pub(crate) mod metrics;
 pub(crate) mod nas;
 pub(crate) mod pihole;
 pub(crate) mod proxmox;
+pub(crate) mod purge;
 pub(crate) mod push;
 pub(crate) mod range;
 pub(crate) mod realtime;

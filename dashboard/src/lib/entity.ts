@@ -17,6 +17,11 @@ export function sourceEntityKey(source: string): string {
   return `${source}/source/${encodeURIComponent(source)}`
 }
 
+/** Whether an event says that everything of its source that came before is purged. */
+export function isPurge(event: ApiEvent): boolean {
+  return event.type === 'source' && event.entity.key === sourceEntityKey(event.source) && event.fields.state === 'purged'
+}
+
 /** Whether it is what its source watches as a whole, rather than one of the things in it. */
 export function isWhole({ id, source }: Pick<EntityState, 'id' | 'source'>): boolean {
   return id === source

@@ -4,7 +4,7 @@ import type { EntityState } from '../api/generated/EntityState'
 import { toNumber } from './catalog'
 import type { Catalog } from './catalog'
 import { CounterRate } from './counter'
-import { applyEvent } from './entity'
+import { applyEvent, isPurge } from './entity'
 import { entriesOf } from './record'
 import type { SeriesTable } from './table'
 
@@ -59,6 +59,10 @@ export class Lab {
   }
 
   apply(event: ApiEvent): void {
+    if (isPurge(event)) {
+      this.#forget(event.source)
+      return
+    }
     const { key, type } = event.entity
     const time = Date.parse(event.time)
     this.#entities.set(key, applyEvent(this.#entities.get(key), event))
@@ -68,6 +72,17 @@ export class Lab {
       if (number !== undefined && trail?.has(field)) trail.add(field, time, number)
     }
     trail?.trim(time - 3_600_000)
+    this.#changed()
+  }
+
+  /** Everything of a source goes. */
+  #forget(source: string): void {
+    for (const [key, entity] of this.#entities) {
+      if (entity.source !== source) continue
+      this.#entities.delete(key)
+      this.#trails.delete(key)
+      for (const field of Object.keys(entity.fields)) this.#rates.delete(`${key} ${field}`)
+    }
     this.#changed()
   }
 

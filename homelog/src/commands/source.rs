@@ -1,5 +1,9 @@
 //! `homelog source`: over the API of a Homelog that runs, or on the stores themselves.
 
+mod purge;
+
+use std::time::Duration;
+
 use anyhow::Context;
 use control::{AuditEntry, DisplayName};
 use event_log::{Outcome, Urgency};
@@ -31,6 +35,7 @@ pub(crate) async fn run(command: SourceCommand, env: &Env) -> Result<(), Failure
     match command {
         SourceCommand::Rename(args) => rename(args, env).await,
         SourceCommand::Remove(args) => remove(args, env).await,
+        SourceCommand::Purge(args) => purge::purge(args, env).await,
     }
 }
 
@@ -92,19 +97,21 @@ async fn remove(args: RemoveSourceArgs, env: &Env) -> Result<(), Failure> {
     ))
 }
 
-/// Appends to the log itself: of a data directory only while nobody else does.
-async fn remove_here(source: &SourceName, place: &Place) -> Result<(), Failure> {
-    if place
-        .config
-        .sources
-        .iter()
-        .any(|known| known.name == *source)
-    {
+/// Refuses what this configuration names.
+fn refuse_configured(source: &SourceName, place: &Place) -> Result<(), Failure> {
+    let mut configured = place.config.sources.iter();
+    if configured.any(|known| known.name == *source) {
         return Err(anyhow::anyhow!(
             "source `{source}` is in this configuration: take it out there first"
         )
         .into());
     }
+    Ok(())
+}
+
+/// Appends to the log itself: of a data directory only while nobody else does.
+async fn remove_here(source: &SourceName, place: &Place) -> Result<(), Failure> {
+    refuse_configured(source, place)?;
     let embedded = place.config.log.kind == LogKind::Embedded;
     let data = place.data.as_deref();
     let _lock = match data.filter(|_| embedded) {
@@ -143,7 +150,10 @@ fn entry(action: &str, target: String) -> AuditEntry {
     }
 }
 
-/// Asks a Homelog that runs.
+/// How long an answer may take: a purge answers within the minute that a request has.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+/// Asks a Homelog that runs. Returns what it answers.
 async fn ask(
     there: &ThereArgs,
     url: &str,
@@ -151,7 +161,7 @@ async fn ask(
     source: &SourceName,
     what: &str,
     body: Option<&Value>,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<Vec<u8>> {
     let token = there
         .token_file
         .as_deref()
@@ -159,6 +169,8 @@ async fn ask(
     let token = SecretString::from(config::read_secret(token).map_err(anyhow::Error::msg)?);
     let client = Client::new(Options {
         tls: there.fingerprint.map_or(Tls::System, Tls::Fingerprint),
+        read_timeout: PATIENCE,
+        timeout: PATIENCE,
         ..Options::default()
     })?;
     let url = format!(
@@ -172,7 +184,7 @@ async fn ask(
     let answer = request.send().await?;
     let status = answer.status();
     if status.is_success() {
-        return Ok(());
+        return Ok(answer.bytes().await?.to_vec());
     }
     let said = answer.bytes().await.unwrap_or_default();
     let said = serde_json::from_slice::<ErrorAnswer>(&said).map_or_else(

@@ -27,6 +27,7 @@ const SHOWN: usize = 100;
 #[derive(Default)]
 struct Findings {
     logged: u64,
+    purged: u64,
     covered: u64,
     dead_letters: u64,
     sequences: Verdict,
@@ -87,6 +88,7 @@ fn report(findings: &Findings, faults: usize) -> Result<(), Failure> {
         (sequences.produced, "events produced"),
         (findings.logged, "events in the log"),
         (sequences.trimmed, "events dropped by retention"),
+        (findings.purged, "events purged"),
         (
             sequences.declared,
             "events dropped by agents, who declare it",
@@ -101,6 +103,24 @@ fn report(findings: &Findings, faults: usize) -> Result<(), Failure> {
         say(&format!("{count:>12}  {what}"))?;
     }
     Ok(())
+}
+
+/// Offsets at which a read found nothing.
+#[derive(Default)]
+struct Gaps {
+    offsets: u64,
+    told: Vec<String>,
+}
+
+impl Gaps {
+    fn add(&mut self, from: u64, to: u64) {
+        if from < to {
+            self.offsets += to - from;
+            let last = to - 1;
+            self.told
+                .push(format!("offsets {from} to {last} are not in the log"));
+        }
+    }
 }
 
 async fn read(log: &dyn EventLog, store: &dyn TimeSeries) -> anyhow::Result<Findings> {
@@ -137,14 +157,13 @@ async fn read(log: &dyn EventLog, store: &dyn TimeSeries) -> anyhow::Result<Find
     let mut position = bounds.oldest.clone();
     loop {
         let batch = log.read(&position, &query).await?;
+        findings.purged += batch.purged;
+        let mut gaps = Gaps::default();
         for record in &batch.records {
             let expected = position.offset(record.partition);
             // a damaged block is one record at its last offset; where records may be repeated, some offsets hold nothing new
             if exact && record.offset != expected && record.event().is_some() {
-                findings.faults.push(format!(
-                    "offsets {expected} to {} are not in the log",
-                    record.offset.saturating_sub(1)
-                ));
+                gaps.add(expected, record.offset);
             }
             match &record.body {
                 Body::Event(event) => {
@@ -163,10 +182,13 @@ async fn read(log: &dyn EventLog, store: &dyn TimeSeries) -> anyhow::Result<Find
             bar.inc(1);
         }
         if exact && batch.next != position {
-            findings.faults.push(format!(
-                "the log holds nothing between position {position} and {}",
-                batch.next
-            ));
+            for (partition, &next) in (0..).zip(batch.next.offsets()) {
+                gaps.add(position.offset(partition), next);
+            }
+        }
+        // what is purged leaves its offset; whatever is absent beyond that is lost
+        if gaps.offsets != batch.purged {
+            findings.faults.extend(gaps.told);
         }
         position = batch.next;
         if batch.at_end {
@@ -175,6 +197,6 @@ async fn read(log: &dyn EventLog, store: &dyn TimeSeries) -> anyhow::Result<Find
     }
     bar.finish_and_clear();
     findings.points = points.finish().await?;
-    findings.sequences = found.compare(&log.sequences().await?, trimmed);
+    findings.sequences = found.compare(&log.sequences().await?, trimmed, findings.purged);
     Ok(findings)
 }

@@ -95,6 +95,7 @@ pub(super) async fn start(supervisor: &Supervisor, serving: Serving<'_>) -> Resu
             metrics_from: config.api.metrics_from.clone(),
             probes: serving.probes,
             tls,
+            keep_events: Some(config.retention.events.0),
             ..ApiOptions::default()
         },
         supervisor,

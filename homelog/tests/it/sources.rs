@@ -98,3 +98,48 @@ async fn a_source_is_renamed_and_removed_while_homelog_runs_and_while_it_does_no
     let (code, stdout, stderr) = lab.run(&["verify"], "");
     assert_eq!(code, 0, "{stdout}{stderr}");
 }
+
+#[tokio::test]
+async fn only_what_nobody_collects_is_purged_and_only_by_who_means_it() {
+    let mut lab = Lab::start().await;
+    let token = lab.token();
+    lab.push(&token, 3, schemas::Timestamp::now().as_millis())
+        .await;
+    is_in_view(&lab, &token, "pushed/sensor/kitchen", true).await;
+    let (code, _, stderr) = lab.run(&["source", "purge", "pushed", "--yes"], "");
+    assert_eq!(code, 1, "somebody else writes: {stderr}");
+    assert!(stderr.contains("--url"), "{stderr}");
+    lab.stop().await;
+    let config = lab.path("homelog.toml").display().to_string();
+    let mistakes: [(&[&str], i32, &str); 3] = [
+        (&["pushed"], 64, "--yes"),
+        (
+            &["server", "--yes", "--config", &config],
+            1,
+            "take it out there",
+        ),
+        (&["nobody", "--yes"], 1, "there is no source"),
+    ];
+    for (args, wanted, words) in mistakes {
+        let args = [["source", "purge"].as_slice(), args].concat();
+        let (code, stdout, stderr) = lab.run(&args, "pushed\n");
+        assert_eq!(code, wanted, "{stdout}{stderr}");
+        assert!(stderr.contains(words), "{stderr}");
+    }
+    let (code, stdout, stderr) = lab.run(&["source", "purge", "pushed", "--yes"], "");
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    for told in [
+        "1 entities with 3 points; 3 events were ever logged",
+        "3 events, 3 points and 0 dead letters are gone",
+        "backups",
+    ] {
+        assert!(stdout.contains(told), "{told}: {stdout}");
+    }
+    lab.up(&[]).await;
+    is_in_view(&lab, &token, "server/source/server", true).await;
+    assert_eq!(source(&lab, &token, "pushed").await, Value::Null);
+    lab.stop().await;
+    let (code, stdout, stderr) = lab.run(&["verify"], "");
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert!(stdout.contains("3  events purged"), "{stdout}");
+}

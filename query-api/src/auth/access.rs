@@ -65,6 +65,8 @@ const TABLE: &[(Method, &str, Access)] = &[
     (Method::GET, "/api/v1/sources", VIEWER),
     (Method::PATCH, "/api/v1/sources/{name}", OPERATOR),
     (Method::POST, "/api/v1/sources/{name}/remove", OPERATOR),
+    (Method::GET, "/api/v1/sources/{name}/purge", ADMIN),
+    (Method::POST, "/api/v1/sources/{name}/purge", ADMIN),
     (Method::GET, "/api/v1/entities", VIEWER),
     (Method::GET, "/api/nas/storage", VIEWER),
     (Method::GET, "/api/docker/containers", VIEWER),

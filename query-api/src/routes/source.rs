@@ -37,6 +37,35 @@ async fn known(app: &App, name: &str) -> Result<(SourceName, Vec<EntityState>), 
     Ok((name, state.entities))
 }
 
+/// Why a source cannot go: somebody collects it still.
+pub(super) fn collected_still(
+    app: &App,
+    name: &SourceName,
+    entities: &[EntityState],
+) -> Option<ApiError> {
+    let now = Timestamp::now();
+    let status = entities
+        .iter()
+        .find_map(|entity| SourceStatus::of(entity, now));
+    let is_ours = app.services.claimed.borrow().contains(name);
+    let is_told = status
+        .as_ref()
+        .is_some_and(|status| matches!(status.state, SourceState::Up | SourceState::Down));
+    if !is_ours && !is_told {
+        return None;
+    }
+    let who = status
+        .and_then(|status| status.agent)
+        .map_or_else(String::new, |agent| format!(" by agent `{agent}`"));
+    Some(ApiError::new(
+        StatusCode::CONFLICT,
+        "source_configured",
+        format!(
+            "source `{name}` is collected still{who}: take it out of the configuration there first"
+        ),
+    ))
+}
+
 /// Shows a source by another name; its own name stays the key of its history.
 #[utoipa::path(
     patch,
@@ -107,27 +136,10 @@ pub(crate) async fn remove(
     Path(name): Path<String>,
 ) -> Result<StatusCode, ApiError> {
     let (name, entities) = known(&app, &name).await?;
-    let now = Timestamp::now();
-    let status = entities
-        .iter()
-        .find_map(|entity| SourceStatus::of(entity, now));
-    let is_ours = app.services.claimed.borrow().contains(&name);
-    let is_told = status
-        .as_ref()
-        .is_some_and(|status| matches!(status.state, SourceState::Up | SourceState::Down));
-    if is_ours || is_told {
-        let who = status
-            .and_then(|status| status.agent)
-            .map_or_else(String::new, |agent| format!(" by agent `{agent}`"));
-        return Err(ApiError::new(
-            StatusCode::CONFLICT,
-            "source_configured",
-            format!(
-                "source `{name}` is collected still{who}: take it out of the configuration there first"
-            ),
-        ));
+    if let Some(refused) = collected_still(&app, &name, &entities) {
+        return Err(refused);
     }
-    let draft = removal(&entities, &name, now, &caller.username)
+    let draft = removal(&entities, &name, Timestamp::now(), &caller.username)
         .ok_or_else(|| ApiError::not_found("there is no source of that name"))?;
     let appended = app.services.log.append(vec![draft], Urgency::Soon).await?;
     if let Some(Outcome::Refused(why)) = appended.receipts.into_iter().next().map(|r| r.outcome) {

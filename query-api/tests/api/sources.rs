@@ -133,3 +133,76 @@ async fn what_was_removed_is_in_no_current_view_until_it_comes_back() {
     let status = lab.error("/api/v1/sources/gone").await.0;
     assert_eq!(status, StatusCode::METHOD_NOT_ALLOWED);
 }
+
+/// Everything of it, for admins only; what somebody collects stays, and nobody purges by pushing the mark.
+#[tokio::test]
+async fn a_purged_source_is_gone_from_everywhere_and_may_come_back() {
+    let lab = Lab::start_claiming(&["ours"]).await;
+    for value in [1.0, 2.0, 3.0] {
+        lab.push(&[sample("gone", "a", value), sample("stays", "b", value)])
+            .await;
+        // points of one time would be one point
+        tokio::time::sleep(std::time::Duration::from_millis(2)).await;
+    }
+    settle(&lab).await;
+    let operator = lab.token_of("op", Role::Operator).await;
+    let token = &lab.token;
+    let path = |name: &str| format!("/api/v1/sources/{name}/purge");
+    for method in [Method::GET, Method::POST] {
+        let (status, _) = ask(&lab, &operator, method, &path("gone"), &Value::Null).await;
+        assert_eq!(status, 403);
+    }
+    for (name, wanted) in [("ours", 409), ("nobody", 404), ("a%20b", 404)] {
+        for method in [Method::GET, Method::POST] {
+            let (status, _) = ask(&lab, token, method, &path(name), &Value::Null).await;
+            assert_eq!(status, wanted, "{name}");
+        }
+    }
+    let name = json!({"display_name": "Cellar"});
+    ask(&lab, token, Method::PATCH, "/api/v1/sources/gone", &name).await;
+    let mark = json!({
+        "source": "gone", "kind": "push", "type": "source", "time": "now",
+        "entity": {"type": "source", "id": "gone"}, "fields": {"state": "purged"},
+    });
+    let (status, answer) = ask(&lab, &operator, Method::POST, "/api/v1/events", &mark).await;
+    assert_eq!(status, 422, "{answer}");
+    assert_eq!(answer["rejected"][0]["code"], "reserved", "{answer}");
+
+    let (status, scope) = ask(&lab, token, Method::GET, &path("gone"), &Value::Null).await;
+    assert_eq!(status, 200);
+    assert_eq!(
+        (&scope["entities"], &scope["points"], &scope["events"]),
+        (&json!(1), &json!(3), &json!(3))
+    );
+    let (status, purged) = ask(&lab, token, Method::POST, &path("gone"), &Value::Null).await;
+    assert_eq!(status, 200, "{purged}");
+    assert_eq!(
+        (&purged["done"], &purged["points"], &purged["events"]),
+        (&json!(true), &json!(3), &json!(3))
+    );
+    assert!(purged["notes"][0].as_str().unwrap().contains("backups"));
+    let answer: SourcesAnswer = lab.json("/api/v1/sources").await;
+    assert!(answer.sources.iter().all(|source| source.name != "gone"));
+    let named = keys(&lab, "?source=gone").await;
+    assert!(named.is_empty(), "{named:?}");
+    assert_eq!(keys(&lab, "?source=stays").await.len(), 1);
+    let events: Value = lab.json("/api/v1/events?source=gone").await;
+    let events = events["events"].as_array().unwrap();
+    assert_eq!(events.len(), 1, "only the mark: {events:?}");
+    assert_eq!(events[0]["fields"]["state"], "purged");
+    let (status, again) = ask(&lab, token, Method::POST, &path("gone"), &Value::Null).await;
+    assert_eq!((status, &again["events"]), (200, &json!(0)), "{again}");
+
+    lab.push(&[sample("gone", "a", 9.0)]).await;
+    settle(&lab).await;
+    let back = source(&lab, "gone").await;
+    assert_eq!((back.entities, back.display_name), (1, None));
+    let audit: Vec<_> = lab.control.audit(20).await.unwrap();
+    let of = |target: &str| {
+        let purges = audit.iter().filter(|e| e.action == "source.purge");
+        let of_it = purges.filter(|e| e.target == target);
+        of_it.map(|e| e.done).collect::<Vec<_>>()
+    };
+    assert_eq!(of("gone"), [true, true]);
+    assert_eq!(of("ours"), [false], "a refused attempt is told, too");
+}

@@ -1,14 +1,18 @@
 //! What the server refuses for good goes to its writer with the server's words; everything else is stored.
 
 use prometheus_client::registry::Registry;
-use schemas::{FieldName, FieldValue, Timestamp};
+use schemas::{FieldName, FieldValue, SourceName, Timestamp};
 use std::time::Duration;
 use supervision::Supervisor;
 use time_series::{
-    Influxdb, PartitionedStore, Point, RangeQuery, Selection, Step, TimeSeries, influxdb::Metrics,
+    Influxdb, PartitionedStore, Point, Purged, RangeQuery, Selection, Step, TimeSeries,
+    influxdb::Metrics,
 };
 
-use super::place::{T, new_bucket, open, options, reading, server};
+use super::{
+    place::{T, new_bucket, open, options, reading, server},
+    scripted::{Answer, Scripted},
+};
 
 async fn count(store: &Influxdb, field: &str) -> usize {
     let query = RangeQuery {
@@ -246,4 +250,37 @@ async fn a_type_that_changed_between_shards_is_read() {
         assert_eq!(state.entities[0].fields["n"].value, wanted);
     }
     store.close().await.unwrap();
+}
+
+/// Version 3 cannot delete: nothing is tried, and nobody is told that something went.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_version_that_cannot_delete_says_so() {
+    let supervisor = Supervisor::new();
+    for (version, deletes) in [("3.1.0", false), ("v2.7.12", true)] {
+        let health = format!(r#"{{"name":"influxdb","version":"{version}"}}"#);
+        let scripted = Scripted::start(&supervisor, move |request| {
+            let is_health = request.path.starts_with("/health");
+            let wait = Duration::ZERO;
+            is_health.then(|| Answer(200, String::new(), health.clone(), wait))
+        })
+        .await;
+        let store = Influxdb::open(options(&scripted.url, "raw"), &supervisor)
+            .await
+            .unwrap();
+        assert_eq!(store.capabilities().purges, deletes);
+        let purged = store
+            .purge(&SourceName::new("nas1").unwrap())
+            .await
+            .unwrap();
+        assert_eq!(matches!(purged, Purged::Points(0)), deletes, "{purged:?}");
+        let asked = scripted.requests();
+        let mut calls = asked
+            .iter()
+            .filter(|r| r.path.starts_with("/api/v2/delete"));
+        assert_eq!(calls.clone().count(), if deletes { 2 } else { 0 });
+        assert!(calls.all(|r| {
+            let body = String::from_utf8_lossy(&r.body);
+            body.contains(r#""predicate":"source=\"nas1\"""#)
+        }));
+    }
 }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use event_log::{DeadLetter, Record};
 use ingest::{KnownEntities, Limits, project};
-use schemas::{Catalog, EntityKey, FieldName, FieldValue, Fields, Timestamp, limits};
+use schemas::{
+    Catalog, EntityKey, FieldName, FieldValue, Fields, Purge, SourceName, Timestamp, limits,
+};
 use time_series::{RangeQuery, Selection, Series, Step, TimeSeries};
 
 /// Points that are compared at a time.
@@ -82,6 +84,9 @@ impl<'a> Points<'a> {
 
     /// Takes an entry that the store has taken.
     pub(super) async fn add(&mut self, record: &Record) -> anyhow::Result<()> {
+        if let Some(event) = record.event().filter(|event| Purge::is(event)) {
+            self.forget(&event.source);
+        }
         let projected = project(record, &self.catalog, &mut self.known, &self.limits);
         let letters: &[DeadLetter] = &projected.letters;
         self.tally.dead_letters += letters.len() as u64;
@@ -111,6 +116,28 @@ impl<'a> Points<'a> {
             self.compare().await?;
         }
         Ok(())
+    }
+
+    /// Expects nothing of what came of a source so far: it is purged.
+    fn forget(&mut self, source: &SourceName) {
+        self.batch.retain(|key, points| {
+            let stays = key.source != *source;
+            if !stays {
+                self.waiting = self.waiting.saturating_sub(points.len());
+            }
+            stays
+        });
+        self.different
+            .retain(|(key, _, _), _| key.source != *source);
+        let expected = &mut self.tally.expected;
+        self.missing.retain(|key, missing| {
+            let stays = key.source != *source;
+            if !stays {
+                *expected = expected.saturating_sub(missing.points);
+            }
+            stays
+        });
+        self.known.forget(source);
     }
 
     /// Compares what waits.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use event_log::{MAX_HOLES, SequenceState};
-use schemas::{Dropped, Epoch, Event, SourceName};
+use schemas::{Dropped, Epoch, Event, Purge, SourceName};
 
 /// The seqs of every (source, epoch) that were found in the log.
 #[derive(Default)]
@@ -11,6 +11,8 @@ pub(super) struct Found {
     by_writer: BTreeMap<(SourceName, Epoch), Seen>,
     /// Ranges that events declare as dropped on purpose.
     declared: BTreeMap<(SourceName, Epoch), Vec<(u64, u64)>>,
+    /// Sources that are marked as purged, and of each writer the first seq that came after the last mark.
+    purged: BTreeMap<SourceName, BTreeMap<Epoch, u64>>,
 }
 
 /// Inclusive ranges, ascending and apart from each other.
@@ -72,6 +74,13 @@ pub(super) struct Verdict {
 impl Found {
     /// Takes an event of the log.
     pub(super) fn add(&mut self, event: &Event) {
+        if Purge::is(event) {
+            self.purged.insert(event.source.clone(), BTreeMap::new());
+        }
+        if let Some(firsts) = self.purged.get_mut(&event.source) {
+            let first = firsts.entry(event.epoch.clone()).or_insert(event.seq);
+            *first = event.seq.min(*first);
+        }
         self.by_writer
             .entry((event.source.clone(), event.epoch.clone()))
             .or_default()
@@ -84,16 +93,28 @@ impl Found {
         }
     }
 
-    /// Compares what was found with what the log says was there; `trimmed` events were dropped from its beginning.
-    pub(super) fn compare(mut self, states: &[SequenceState], trimmed: u64) -> Verdict {
+    /// Compares what was found with what the log says was there; `trimmed` events were dropped from its beginning, and `purged`
+    /// events of sources that are marked so were taken out of it.
+    pub(super) fn compare(
+        mut self,
+        states: &[SequenceState],
+        trimmed: u64,
+        purged: u64,
+    ) -> Verdict {
         let mut verdict = Verdict::default();
         let mut missing = Vec::new();
+        let mut marked = 0_u64;
         for state in states {
             let name = format!("source {}, epoch {}", state.source, state.epoch);
             let writer = (state.source.clone(), state.epoch.clone());
             let seen = self.by_writer.remove(&writer).unwrap_or_default();
             let declared = self.declared.remove(&writer).unwrap_or_default();
-            let first = seen.ranges.first().map_or(u64::MAX, |&(from, _)| from);
+            let first = match self.purged.get(&state.source) {
+                Some(firsts) => firsts.get(&state.epoch).copied(),
+                None => seen.ranges.first().map(|&(from, _)| from),
+            };
+            let is_purged = self.purged.contains_key(&state.source);
+            let first = first.unwrap_or(u64::MAX);
             for seq in &seen.twice {
                 verdict
                     .faults
@@ -101,8 +122,8 @@ impl Found {
             }
             let lost = without(&state.holes, &declared);
             for &(from, to) in &lost {
-                // the declaration of what came before the trimmed beginning went with it
-                if trimmed == 0 || to > first {
+                // the declaration of what came before the trimmed beginning, or before a purge, went with it
+                if (trimmed == 0 && !is_purged) || to > first {
                     verdict
                         .faults
                         .push(format!("{name}: seq {} never came", range(from, to)));
@@ -129,7 +150,11 @@ impl Found {
                 if from > to {
                     continue;
                 }
-                missing.push((name.clone(), from, to));
+                if is_purged {
+                    marked += to - from + 1;
+                } else {
+                    missing.push((name.clone(), from, to));
+                }
             }
         }
         for (source, epoch) in self.by_writer.keys() {
@@ -137,7 +162,16 @@ impl Found {
                 "source {source}, epoch {epoch}: events are in the log, which does not know this writer"
             ));
         }
+        // of a purged source, whatever is absent beyond what the log says was taken out went with its trimmed beginning
+        let rest = marked.saturating_sub(purged);
         let absent: u64 = missing.iter().map(|(_, from, to)| to - from + 1).sum();
+        let absent = absent + rest;
+        if missing.is_empty() && rest > trimmed {
+            verdict.faults.push(format!(
+                "{} events of purged sources are missing from the log, which has not taken them out",
+                rest - trimmed
+            ));
+        }
         verdict.trimmed = absent.min(trimmed);
         // each offset was one event: whatever is missing beyond the trimmed beginning was lost
         if absent > trimmed {
@@ -204,20 +238,43 @@ mod tests {
 
     use super::*;
 
+    fn event(seq: u64) -> Event {
+        Event {
+            source: SourceName::new("nas1").unwrap(),
+            kind: SourceKind::new("push").unwrap(),
+            agent: None,
+            epoch: Epoch::new("e").unwrap(),
+            seq,
+            event_type: EventType::Sample,
+            time: Timestamp::from_millis(1_795_406_700_000),
+            entity: Entity::new(EntityType::new("t").unwrap(), EntityId::new("i").unwrap()),
+            fields: Fields::default(),
+        }
+    }
+
     fn found(seqs: &[u64]) -> Found {
         let mut found = Found::default();
         for &seq in seqs {
-            found.add(&Event {
-                source: SourceName::new("nas1").unwrap(),
-                kind: SourceKind::new("push").unwrap(),
-                agent: None,
-                epoch: Epoch::new("e").unwrap(),
-                seq,
-                event_type: EventType::Sample,
-                time: Timestamp::from_millis(1_795_406_700_000),
-                entity: Entity::new(EntityType::new("t").unwrap(), EntityId::new("i").unwrap()),
-                fields: Fields::default(),
-            });
+            found.add(&event(seq));
+        }
+        found
+    }
+
+    /// A mark of a purge, and what came after it.
+    fn purged(mark: u64, after: &[u64]) -> Found {
+        let purge = Purge {
+            source: SourceName::new("nas1").unwrap(),
+            by: "admin".to_owned(),
+        };
+        let kind = SourceKind::new("push").unwrap();
+        let draft = purge.draft(kind, Timestamp::now()).unwrap();
+        let mut found = Found::default();
+        found.add(&draft.into_event(schemas::Identity {
+            epoch: Epoch::new("e").unwrap(),
+            seq: mark,
+        }));
+        for &seq in after {
+            found.add(&event(seq));
         }
         found
     }
@@ -233,7 +290,7 @@ mod tests {
 
     #[test]
     fn a_whole_sequence_has_no_fault_in_any_order() {
-        let verdict = found(&[1, 2, 5, 4, 3, 6]).compare(&state(6, &[]), 0);
+        let verdict = found(&[1, 2, 5, 4, 3, 6]).compare(&state(6, &[]), 0, 0);
         assert_eq!(
             verdict,
             Verdict {
@@ -245,18 +302,18 @@ mod tests {
 
     #[test]
     fn a_loss_is_named_with_its_range() {
-        let verdict = found(&[1, 2, 6]).compare(&state(6, &[]), 0);
+        let verdict = found(&[1, 2, 6]).compare(&state(6, &[]), 0, 0);
         assert_eq!(
             verdict.faults,
             ["source nas1, epoch e: seq 3 to 5 is missing from the log"]
         );
-        let verdict = found(&[1, 2]).compare(&state(4, &[]), 0);
+        let verdict = found(&[1, 2]).compare(&state(4, &[]), 0, 0);
         assert_eq!(verdict.faults.len(), 1, "also at the end");
     }
 
     #[test]
     fn a_hole_that_the_log_knows_is_told_once() {
-        let verdict = found(&[1, 4]).compare(&state(4, &[(2, 3)]), 0);
+        let verdict = found(&[1, 4]).compare(&state(4, &[(2, 3)]), 0, 0);
         assert_eq!(
             verdict.faults,
             ["source nas1, epoch e: seq 2 to 3 never came"]
@@ -272,7 +329,7 @@ mod tests {
             .filter(|n| *n < 10 || n % 2 == 1)
             .filter(|n| ![3, 13].contains(n))
             .collect();
-        let verdict = found(&seqs).compare(&state(last + 1, &holes), 0);
+        let verdict = found(&seqs).compare(&state(last + 1, &holes), 0, 0);
         let missing: Vec<_> = verdict
             .faults
             .iter()
@@ -282,7 +339,7 @@ mod tests {
             missing,
             ["source nas1, epoch e: seq 13 is missing from the log"]
         );
-        let verdict = found(&seqs).compare(&state(last + 1, &holes[1..]), 0);
+        let verdict = found(&seqs).compare(&state(last + 1, &holes[1..]), 0, 0);
         assert!(
             verdict
                 .faults
@@ -293,15 +350,15 @@ mod tests {
 
     #[test]
     fn what_retention_dropped_is_no_loss() {
-        let verdict = found(&[4, 5]).compare(&state(5, &[]), 3);
+        let verdict = found(&[4, 5]).compare(&state(5, &[]), 3, 0);
         assert_eq!((verdict.faults.len(), verdict.trimmed), (0, 3));
-        let verdict = found(&[4, 5]).compare(&state(5, &[]), 2);
+        let verdict = found(&[4, 5]).compare(&state(5, &[]), 2, 0);
         assert_eq!(verdict.faults.len(), 1, "one more than was dropped");
     }
 
     #[test]
     fn an_event_that_is_there_twice_is_a_fault() {
-        let verdict = found(&[1, 2, 2]).compare(&state(2, &[]), 0);
+        let verdict = found(&[1, 2, 2]).compare(&state(2, &[]), 0, 0);
         assert_eq!(
             verdict.faults,
             ["source nas1, epoch e: seq 2 is in the log twice"]
@@ -329,9 +386,9 @@ mod tests {
             }
             found
         };
-        let verdict = declared(&[(2, 6)]).compare(&state(9, &[(2, 6)]), 0);
+        let verdict = declared(&[(2, 6)]).compare(&state(9, &[(2, 6)]), 0, 0);
         assert_eq!((verdict.faults.len(), verdict.declared), (0, 5));
-        let verdict = declared(&[(2, 3), (5, 5)]).compare(&state(10, &[(2, 6)]), 0);
+        let verdict = declared(&[(2, 3), (5, 5)]).compare(&state(10, &[(2, 6)]), 0, 0);
         assert_eq!(
             verdict.faults,
             [
@@ -339,15 +396,33 @@ mod tests {
                 "source nas1, epoch e: seq 6 never came"
             ]
         );
-        let verdict = found(&[7, 8]).compare(&state(8, &[(2, 5)]), 2);
+        let verdict = found(&[7, 8]).compare(&state(8, &[(2, 5)]), 2, 0);
         assert_eq!(verdict.faults.len(), 0, "its declaration was trimmed");
-        let verdict = found(&[1, 7, 8]).compare(&state(8, &[(2, 6)]), 2);
+        let verdict = found(&[1, 7, 8]).compare(&state(8, &[(2, 6)]), 2, 0);
         assert_eq!(verdict.faults.len(), 1, "nothing before it was trimmed");
     }
 
     #[test]
+    fn what_was_purged_is_no_loss_and_nothing_else_is_excused() {
+        let verdict = purged(4, &[5]).compare(&state(5, &[]), 0, 3);
+        assert_eq!((verdict.faults.len(), verdict.trimmed), (0, 0));
+        let verdict = purged(4, &[5]).compare(&state(5, &[]), 1, 2);
+        assert_eq!((verdict.faults.len(), verdict.trimmed), (0, 1));
+        let verdict = purged(4, &[5]).compare(&state(5, &[]), 0, 2);
+        assert_eq!(verdict.faults.len(), 1, "one more than was taken out");
+        // what an agent declared before is purged as well
+        let verdict = purged(9, &[10]).compare(&state(10, &[(2, 6)]), 0, 3);
+        assert_eq!(verdict.faults.len(), 0);
+        let verdict = purged(9, &[14]).compare(&state(14, &[(10, 13)]), 0, 8);
+        assert_eq!(verdict.faults.len(), 1, "a hole after the mark is one");
+        // of another source nothing may be absent
+        let verdict = found(&[1, 2, 6]).compare(&state(6, &[]), 0, 3);
+        assert_eq!(verdict.faults.len(), 1);
+    }
+
+    #[test]
     fn events_the_log_does_not_know_are_faults() {
-        assert_eq!(found(&[1]).compare(&[], 0).faults.len(), 1);
-        assert_eq!(found(&[1, 2]).compare(&state(1, &[]), 0).faults.len(), 1);
+        assert_eq!(found(&[1]).compare(&[], 0, 0).faults.len(), 1);
+        assert_eq!(found(&[1, 2]).compare(&state(1, &[]), 0, 0).faults.len(), 1);
     }
 }
