@@ -119,7 +119,7 @@ async fn a_later_format_is_named() {
             error,
             OpenError::Newer {
                 found: 99,
-                known: 1,
+                known: 2,
                 ..
             }
         ),

@@ -42,7 +42,7 @@ fn point(entity: &str, i: i64) -> Point {
             (FieldName::from("n"), FieldValue::I64(i)),
             (
                 FieldName::from("note"),
-                FieldValue::text(&format!("{text}-{i}")).unwrap(),
+                FieldValue::text(format!("{text}-{i}")).unwrap(),
             ),
         ]),
     }
@@ -126,21 +126,18 @@ async fn a_file_of_format_1_is_rewritten_before_its_first_purge() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reads_go_on_meanwhile() {
     let directory = tempfile::tempdir().unwrap();
-    let store = Arc::new(open(directory.path()));
+    let store = open(directory.path());
     fill(&store).await;
-    let reading = {
-        let store = Arc::clone(&store);
-        tokio::spawn(async move {
-            loop {
-                let selection = time_series::Selection::default();
-                let at = Some(Timestamp::from_millis(T + 50_000));
-                let state = store.state(&selection, at).await.unwrap();
-                if state.entities.len() == 1 {
-                    return;
-                }
+    let reading = async {
+        loop {
+            let selection = time_series::Selection::default();
+            let at = Some(Timestamp::from_millis(T + 50_000));
+            let state = store.state(&selection, at).await.unwrap();
+            if state.entities.len() == 1 {
+                return;
             }
-        })
+        }
     };
-    store.purge(&nas1()).await.unwrap();
-    reading.await.unwrap();
+    let (purged, ()) = tokio::join!(async { store.purge(&nas1()).await.unwrap() }, reading);
+    assert_eq!(purged, Purged::Points(100));
 }

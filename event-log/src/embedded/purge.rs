@@ -185,12 +185,13 @@ fn rewrite(connection: &Connection, bytes: u64) -> Result<(), WriteFault> {
     }
     let rewritten = connection.execute_batch("VACUUM;");
     connection.execute_batch("PRAGMA temp_store = MEMORY;")?;
-    rewritten.map_err(|e| match e.sqlite_error_code() {
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => WriteFault::Busy,
-        // nothing of it was done, and there is no room for it where temporary files are
-        _ => {
-            warn!("the event log cannot be rewritten before a purge: {e}");
-            WriteFault::DiskFull
+    rewritten.map_err(|e| {
+        let code = e.sqlite_error_code();
+        if let Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) = code {
+            return WriteFault::Busy;
         }
+        // nothing of it was done: there is no room for it, or none where temporary files are
+        warn!("the event log cannot be rewritten before a purge: {e}");
+        WriteFault::DiskFull
     })
 }

@@ -183,8 +183,8 @@ impl Writer<'_> {
             drop(reply.send(trimmed));
         }
         for (target, from, reply) in purges {
-            let purged = self.purge(&target, from);
-            drop(reply.send(purged));
+            let step = self.purge(&target, from);
+            drop(reply.send(step));
         }
         closes
     }

@@ -145,10 +145,11 @@ async fn a_purge_that_was_cut_short_is_made_again_while_others_append() {
             .unwrap();
     }
     let end = newest(&log).await;
-    let purging = {
+    let mut purging = tokio::task::JoinSet::new();
+    purging.spawn({
         let (log, end) = (Arc::clone(&log), end.clone());
-        tokio::spawn(async move { log.purge(&nas1(), &end).await })
-    };
+        async move { log.purge(&nas1(), &end).await }
+    });
     // until the first step is done
     for value in 0.. {
         let begun = std::time::Instant::now();
@@ -163,8 +164,7 @@ async fn a_purge_that_was_cut_short_is_made_again_while_others_append() {
             break;
         }
     }
-    purging.abort();
-    drop(purging.await);
+    purging.shutdown().await;
     let log = Arc::into_inner(log).unwrap();
     drop(log);
     let log = open(directory.path());

@@ -15,7 +15,8 @@ fn least(method: &str, path: &str) -> Option<Role> {
             | "/influxdb/ping" | "/influxdb/health",
         )
         | ("post", "/auth/setup" | "/auth/login" | "/auth/refresh") => None,
-        ("get" | "post", "/auth/users") | ("delete", "/auth/users/{name}") => Some(Role::Admin),
+        ("get" | "post", "/auth/users" | "/api/v1/sources/{name}/purge")
+        | ("delete", "/auth/users/{name}") => Some(Role::Admin),
         (
             "post",
             "/api/v1/events"

@@ -199,8 +199,8 @@ async fn a_purged_source_is_gone_from_everywhere_and_may_come_back() {
     assert_eq!((back.entities, back.display_name), (1, None));
     let audit: Vec<_> = lab.control.audit(20).await.unwrap();
     let of = |target: &str| {
-        let purges = audit.iter().filter(|e| e.action == "source.purge");
-        let of_it = purges.filter(|e| e.target == target);
+        let told = audit.iter().filter(|e| e.action == "source.purge");
+        let of_it = told.filter(|e| e.target == target);
         of_it.map(|e| e.done).collect::<Vec<_>>()
     };
     assert_eq!(of("gone"), [true, true]);
