@@ -206,6 +206,88 @@ async fn one_process_works_on_kafka_influxdb_and_postgresql() {
     );
 }
 
+/// The store drops it now; the log cannot, and says until when it keeps the events.
+#[tokio::test]
+async fn a_source_is_purged_from_influxdb_and_kafka_says_how_long_it_keeps_the_events() {
+    let home = Home::new(2);
+    let port = port();
+    let listen = format!("127.0.0.1:{port}");
+    let mut up = Process::start(
+        &home.config(HOST),
+        "up",
+        &["--data", "DATA", "--listen", &listen],
+    );
+    let api = Api::of(&up, port).await;
+    let now = schemas::Timestamp::now().as_millis();
+    let event = |source: &str, n: i64| {
+        json!({
+            "source": source, "time": now - n * 1000,
+            "entity": {"type": "shelf", "id": "a"}, "fields": {"weight_grams": n},
+        })
+    };
+    let events: Vec<Value> = (0..3)
+        .flat_map(|n| [event("cellar", n), event("attic", n)])
+        .collect();
+    let pushed = api
+        .http
+        .post(format!("{}/api/v1/events", api.url))
+        .bearer_auth(&api.token)
+        .json(&events)
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(pushed.status(), StatusCode::OK);
+    let is_there = |answer: &Value| answer["entities"].as_array().is_some_and(|e| e.len() == 1);
+    for source in ["cellar", "attic"] {
+        api.until(&format!("/api/v1/entities?source={source}"), is_there)
+            .await;
+    }
+    std::fs::write(up.path("token"), &api.token).expect("written");
+    let token = up.path("token").display().to_string();
+    let (code, stdout, stderr) = run([
+        "source",
+        "purge",
+        "cellar",
+        "--yes",
+        "--url",
+        &api.url,
+        "--token-file",
+        &token,
+    ]);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    for told in [
+        "no events, 3 points and 0 dead letters are gone",
+        "the event log keeps the events until its retention drops them, at the latest on 20",
+    ] {
+        assert!(stdout.contains(told), "{told}: {stdout}");
+    }
+    let left = api.get("/api/v1/entities?source=cellar").await;
+    assert_eq!(left["entities"], json!([]));
+    assert_eq!(
+        points_of(&home.name, "shelf").await,
+        3,
+        "those of the attic"
+    );
+    up.stop().await;
+    let config = up.config().display().to_string();
+    let (code, stdout, stderr) = run(["source", "purge", "attic", "--yes", "--config", &config]);
+    assert_eq!(code, 0, "{stdout}{stderr}");
+    assert!(stdout.contains("no events, 3 points"), "{stdout}");
+    assert_eq!(points_of(&home.name, "shelf").await, 0);
+    // ingest comes to the mark now, and to nothing of what was before it
+    up.spawn("up", &["--data", "DATA", "--listen", &listen]);
+    let api = Api::of(&up, port).await;
+    api.until("/health", |health| health["status"] == "healthy")
+        .await;
+    for source in ["cellar", "attic"] {
+        let left = api.get(&format!("/api/v1/entities?source={source}")).await;
+        assert_eq!(left["entities"], json!([]), "{source}");
+    }
+    up.stop().await;
+    let (code, stdout, stderr) = run(["verify", "--config", &config]);
+    assert_eq!((code, stderr.as_str()), (0, ""), "{stdout}");
+}
+
 /// How many points of a measurement InfluxDB itself tells of.
 async fn points_of(bucket: &str, measurement: &str) -> u64 {
     let answer: Value = client()
