@@ -152,7 +152,14 @@ async fn what_is_logged_is_stored_and_a_crash_before_the_flush_changes_nothing()
 async fn a_purged_source_begins_anew_after_its_mark() {
     let directory = tempfile::tempdir().unwrap();
     let time = Timestamp::now();
-    let room = |n: i64| draft(&format!("room{n}"), "visits_total", 1_i64, time.plus_millis(n));
+    let room = |n: i64| {
+        draft(
+            &format!("room{n}"),
+            "visits_total",
+            1_i64,
+            time.plus_millis(n),
+        )
+    };
     for crashes in [true, false] {
         let mut house = House::open(directory.path());
         house.limits.entities_per_source = 20;

@@ -38,8 +38,8 @@ use crate::{
 };
 use api::{Call, DSM, HIBERNATION, SYSTEM, UPS, UTILIZATION};
 use metrics::METRICS;
-use refusal::{Meaning, meaning};
 use proof::Proof;
+use refusal::{Meaning, meaning};
 use session::{Failed, Session};
 use sleep::{Hibernation, Sleep};
 use storage::{Asked, Clock, Storage, Way};

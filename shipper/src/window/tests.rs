@@ -112,6 +112,7 @@ impl World {
             records,
             next: Position::from_offsets(vec![next]),
             at_end: next == end,
+            purged: 0,
         };
         assert!(self.window.offer(&want, &batch).is_empty());
         let unclaimed = self.window.unclaimed();

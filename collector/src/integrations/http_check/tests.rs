@@ -119,7 +119,10 @@ async fn what_is_down_is_a_finding_for_as_long_as_it_is() {
         assert_eq!(found[0].class, "unexpected_status");
         let told = found[0].to_string();
         let begin = format!("{}: it answers 503", web.url("/b"));
-        assert!(told.starts_with(&begin) && !told.contains("s3cret"), "{told}");
+        assert!(
+            told.starts_with(&begin) && !told.contains("s3cret"),
+            "{told}"
+        );
     }
     web.answer("/b?key=s3cret", Answer::page(200, ""));
     let mut batch = testing::batch();

@@ -229,7 +229,10 @@ mod tests {
         let mut slow = Slow::default();
         assert!(!slow.is_busy());
         slow.watch(std::iter::empty());
-        for (n, job) in [Job::Cluster, Job::Tasks, Job::NotBackedUp].into_iter().enumerate() {
+        for (n, job) in [Job::Cluster, Job::Tasks, Job::NotBackedUp]
+            .into_iter()
+            .enumerate()
+        {
             assert!(slow.is_busy(), "{n} are answered");
             slow.busy.insert(job.clone());
             slow.due.insert(job.clone(), Instant::now() + job.every());

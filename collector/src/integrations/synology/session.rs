@@ -302,7 +302,11 @@ impl Session {
             ("format", "sid"),
             ("enable_syno_token", "yes"),
         ];
-        pairs.extend(shown.iter().map(|(key, value)| (*key, value.expose_secret())));
+        pairs.extend(
+            shown
+                .iter()
+                .map(|(key, value)| (*key, value.expose_secret())),
+        );
         let request = self.service.post(&path_of(form.path)).form(&pairs);
         let answer = match data(&self.service, request).await {
             Ok(answer) => answer,
@@ -389,7 +393,11 @@ impl Session {
             ticket.and_then(|ticket| ticket.token.as_ref()),
         ];
         let of_session = of_session.into_iter().flatten();
-        for secret in self.proof.secrets().chain(of_session.map(ExposeSecret::expose_secret)) {
+        for secret in self
+            .proof
+            .secrets()
+            .chain(of_session.map(ExposeSecret::expose_secret))
+        {
             if !secret.is_empty() {
                 error.message = error.message.replace(secret, "…");
             }

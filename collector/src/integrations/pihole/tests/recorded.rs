@@ -77,7 +77,11 @@ async fn read_v6(name: &str, recorded: &Value) -> Became {
         CLIENTS => Became::fields_of(told, &["dns_client"], |field| field == "queries_count"),
         DOMAINS => {
             let blocked = name.contains("blocked");
-            let kept = if blocked { "blocked_count" } else { "permitted_count" };
+            let kept = if blocked {
+                "blocked_count"
+            } else {
+                "permitted_count"
+            };
             Became::fields_of(told, &["dns_domain"], |field| field == kept)
         }
         VERSION => {

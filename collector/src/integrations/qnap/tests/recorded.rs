@@ -191,9 +191,7 @@ fn of_answer(place: &str, told: Vec<Observation>) -> Became {
     let of_others = ["health", "new_version"];
     match place {
         "login" => Became::Understood("a session".to_owned()),
-        "bandwidth" => {
-            Became::fields_of(told, &["qnap_interface"], |field| rates.contains(&field))
-        }
+        "bandwidth" => Became::fields_of(told, &["qnap_interface"], |field| rates.contains(&field)),
         "firm_update" => Became::fields_of(told, &["qnap"], |field| field == "new_version"),
         "sysHealth" => Became::fields_of(told, &["qnap"], |field| field == "health"),
         "qsmart" => Became::of(told, &["qnap_disk"]),

@@ -9,7 +9,11 @@ use crate::testing::recordings::{self, Became};
 const SYSTEM_CALL: &str = "SYNO.Core.System.info";
 const DSM_CALL: &str = "SYNO.DSM.Info.getinfo";
 /// What these two calls tell.
-const OF_THE_SYSTEM: [&str; 3] = ["temperature_celsius", "temperature_warning", "uptime_seconds"];
+const OF_THE_SYSTEM: [&str; 3] = [
+    "temperature_celsius",
+    "temperature_warning",
+    "uptime_seconds",
+];
 
 /// Where a file stands, by the end of its name.
 const PLACES: &[(&str, &str)] = &[
