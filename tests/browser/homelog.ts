@@ -13,7 +13,8 @@ import type { EntitiesAnswer } from '../../dashboard/src/api/generated/EntitiesA
 const START_MS = 20_000
 const STOP_MS = 5_000
 
-async function freePort(): Promise<number> {
+/** A port that nobody listens at. */
+export async function freePort(): Promise<number> {
   const server = createServer()
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo

@@ -1,46 +1,65 @@
+import { spawn } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { resolve } from 'node:path'
 import { expect, test } from '@playwright/test'
-import { docker, HOLD_50_MB, IMAGE, OTHER_IMAGE, removeContainers } from './docker.ts'
-import { Homelog } from './homelog.ts'
+import { freePort } from './homelog.ts'
 
-const MINUTES = 8
-const USER = 'ada'
-const PASSWORD = 'correct horse battery staple'
+/** How long the demo may take to pour the past in. */
+const START_MS = 120_000
+/** How long live values are watched before the first picture. */
+const WATCHED_MS = 90_000
 
-/** Loads that look like something: bursts, waves, a steady one. */
-const LOADS: Readonly<Record<string, readonly string[]>> = {
-  backup: ['--cpus', '0.3', OTHER_IMAGE, 'sh', '-c', 'while :; do dd if=/dev/zero bs=1M count=800 | gzip >/dev/null; sleep 45; done'],
-  dns: [IMAGE, 'sh', '-c', 'while :; do for i in $(seq 400); do :; done; usleep 50000; done'],
-  media: ['--cpus', '0.4', IMAGE, 'sh', '-c', 'while :; do timeout 20 sh -c "while :; do :; done"; sleep 25; done'],
-  photos: [IMAGE, ...HOLD_50_MB],
-  wiki: [OTHER_IMAGE, 'httpd', '-f', '-p', '80'],
+/** The container that the kernel kills in the night. */
+const HUNGRY = 'machine-learning'
+
+interface Demo {
+  readonly url: string
+  readonly password: string
+  stop: () => Promise<void>
 }
 
-test('pictures of a lab', async ({ page }) => {
-  const folder = process.env['HOMELOG_PICTURES'] ?? 'results/pictures'
-  test.setTimeout((MINUTES + 3) * 60_000)
-  const names = Object.keys(LOADS)
-  await removeContainers(...names)
-  const homelog = await Homelog.start()
-  try {
-    for (const [name, words] of Object.entries(LOADS)) await docker('run', '--detach', '--name', name, ...words)
-    await page.goto(homelog.setupLink)
-    await page.getByLabel('User name').fill(USER)
-    await page.getByLabel('Password').fill(PASSWORD)
-    await page.getByRole('button', { name: 'Create admin' }).click()
-    await expect(page.getByRole('heading', { name: 'Overview' })).toBeVisible()
-    for (let minute = 0; minute < MINUTES; minute += 1) {
-      if (minute === MINUTES - 2) await docker('restart', '--time', '1', 'wiki')
-      await page.waitForTimeout(60_000)
+/** What `make run DEMO=1` starts: a simulated home with the past of two days. */
+async function demo(): Promise<Demo> {
+  const script = resolve(import.meta.dirname, '../../scripts/demo')
+  const child = spawn(script, ['--listen', `127.0.0.1:${await freePort()}`], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = new Promise<void>((done) => child.once('exit', () => done()))
+  const stop = async () => {
+    child.kill('SIGTERM')
+    await ended
+  }
+  const told = (async () => {
+    for await (const line of createInterface({ input: child.stdout })) {
+      const [, url, password] = /(http:\S+) {2}user admin, password (\S+)/.exec(line) ?? []
+      if (url && password) return { url, password, stop }
     }
+    throw new Error('the demo has ended')
+  })()
+  const late = new Promise<never>((_, reject) => setTimeout(() => reject(new Error('the demo did not start')), START_MS))
+  return Promise.race([told, late]).catch(async (error: unknown) => {
+    await stop()
+    throw error
+  })
+}
+
+test('pictures of a home', async ({ page }) => {
+  const folder = process.env['HOMELOG_PICTURES'] ?? 'results/pictures'
+  test.setTimeout(START_MS + WATCHED_MS + 120_000)
+  const { url, password, stop } = await demo()
+  try {
+    await page.goto(url)
+    await page.getByLabel('User name').fill('admin')
+    await page.getByLabel('Password').fill(password)
+    await page.getByRole('button', { name: 'Log in' }).click()
+    await expect(page.getByRole('heading', { name: 'Overview' })).toBeVisible()
+    await page.waitForTimeout(WATCHED_MS)
     await page.screenshot({ path: `${folder}/overview.png`, animations: 'disabled' })
-    await page.getByTestId('entity').filter({ hasText: 'media' }).getByRole('link').click()
-    await page.getByRole('button', { name: '15m' }).click()
+    await page.getByTestId('entity').filter({ hasText: HUNGRY }).getByRole('link').first().click()
+    await page.getByRole('button', { name: '24h' }).click()
     await expect(page.locator('[data-testid=chart-value][data-field=cpu_ratio]')).toHaveText(/%$/)
     await page.emulateMedia({ colorScheme: 'dark' })
     await page.waitForTimeout(2_000)
     await page.screenshot({ path: `${folder}/container-dark.png`, animations: 'disabled' })
   } finally {
-    await removeContainers(...names)
-    await homelog.stop()
+    await stop()
   }
 })
