@@ -29,6 +29,9 @@ fn files() -> Vec<PathBuf> {
             "Cargo.lock",
             "clippy.toml",
             "schemas/golden",
+            // what sources take in as text
+            "*/src/*.py",
+            "*/src/*.txt",
         ])
         .current_dir(workspace())
         .output()

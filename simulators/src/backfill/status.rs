@@ -93,6 +93,7 @@ impl Status {
             .set_text("class", class)
             .set_text("reason", reason)
             .set_text("fix", fix)
+            .set_text("finding", "")
             .set("polls_total", self.polls)
             .set("failures_total", self.failures)
             .set("events_total", self.events)
