@@ -27,8 +27,8 @@ use supervision::Supervisor;
 
 use crate::{Batch, OpenError, PollError, Sources};
 
-/// Keys below `tls` that name files.
-const TLS_FILES: [&str; 3] = ["ca", "cert", "key"];
+/// Keys below the option `tls` that name files.
+pub const TLS_FILES: [&str; 3] = ["ca", "cert", "key"];
 /// Most bytes of such a file that are compared.
 const MOST_FILE: u64 = 4 * 1024 * 1024;
 

@@ -85,6 +85,16 @@ pub struct Appended {
     pub position: Position,
 }
 
+impl Appended {
+    /// Why the first event was refused, if it was.
+    pub fn refusal(&self) -> Option<&str> {
+        match &self.receipts.first()?.outcome {
+            Outcome::Refused(why) => Some(why),
+            _ => None,
+        }
+    }
+}
+
 /// How far the log reaches.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Bounds {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use control::{AuditEntry, DisplayName};
-use event_log::{Outcome, Urgency};
+use event_log::Urgency;
 use http_client::{Client, Method, Options, Tls};
 use prometheus_client::registry::Registry;
 use schemas::{
@@ -131,7 +131,7 @@ async fn remove_here(source: &SourceName, place: &Place) -> Result<(), Failure> 
     let log = opener.open(&place.supervisor, Patience::Once).await?.events;
     let appended = log.append(vec![draft], Urgency::Soon).await?;
     log.close().await?;
-    if let Some(Outcome::Refused(why)) = appended.receipts.into_iter().next().map(|r| r.outcome) {
+    if let Some(why) = appended.refusal() {
         return Err(anyhow::anyhow!("the event log refused it: {why}").into());
     }
     let audited = entry("source.remove", source.to_string());

@@ -8,6 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use collector::integration::TLS_FILES;
 use toml::{
     Spanned,
     de::{DeTable, DeValue},
@@ -16,8 +17,6 @@ use toml::{
 use super::{findings::Findings, setting::text};
 
 const SUFFIX: &str = "_file";
-/// What names a file in a table `tls`.
-const TLS_FILES: [&str; 3] = ["ca", "cert", "key"];
 /// No secret is longer, in bytes.
 const LONGEST: u64 = 64 * 1024;
 

@@ -7,7 +7,7 @@ use axum::{
     extract::{Path, State},
     http::StatusCode,
 };
-use event_log::{Outcome, Purged, Urgency};
+use event_log::{Purged, Urgency};
 use schemas::{
     Position, SourceName, Timestamp,
     api::{ErrorAnswer, PurgedSource, SourceScope},
@@ -208,8 +208,7 @@ impl Run {
         let mark = mark(&known.entities, &known.name, Timestamp::now(), by)
             .map_err(|e| ApiError::internal(&e))?;
         let appended = services.log.append(vec![mark], Urgency::Soon).await?;
-        let outcome = appended.receipts.into_iter().next().map(|r| r.outcome);
-        if let Some(Outcome::Refused(why)) = outcome {
+        if let Some(why) = appended.refusal() {
             return Err(ApiError::unavailable("refused", why, 10));
         }
         Ok(Self {

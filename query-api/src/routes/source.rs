@@ -5,7 +5,7 @@ use axum::{
     http::StatusCode,
 };
 use control::DisplayName;
-use event_log::{Outcome, Urgency};
+use event_log::Urgency;
 use schemas::{
     SourceName, Timestamp,
     api::{ErrorAnswer, RenameSource, SourceState},
@@ -142,7 +142,7 @@ pub(crate) async fn remove(
     let draft = removal(&entities, &name, Timestamp::now(), &caller.username)
         .ok_or_else(|| ApiError::not_found("there is no source of that name"))?;
     let appended = app.services.log.append(vec![draft], Urgency::Soon).await?;
-    if let Some(Outcome::Refused(why)) = appended.receipts.into_iter().next().map(|r| r.outcome) {
+    if let Some(why) = appended.refusal() {
         return Err(ApiError::unavailable("refused", why, 10));
     }
     info!(source = %name, "source `{name}` is removed from current views by `{}`", caller.username);

@@ -3,7 +3,7 @@
 use std::io::{BufRead, IsTerminal, Write};
 
 use anyhow::Context;
-use event_log::{EventLog, Outcome, Purged as PurgedLog, Urgency};
+use event_log::{EventLog, Purged as PurgedLog, Urgency};
 use http_client::Method;
 use prometheus_client::registry::Registry;
 use query_api::purge;
@@ -122,7 +122,7 @@ async fn steps(
     confirm(args, &scope)?;
     let mark = purge::mark(&entities, source, Timestamp::now(), ACTOR)?;
     let appended = log.append(vec![mark], Urgency::Soon).await?;
-    if let Some(Outcome::Refused(why)) = appended.receipts.into_iter().next().map(|r| r.outcome) {
+    if let Some(why) = appended.refusal() {
         return Err(anyhow::anyhow!("the event log refused it: {why}").into());
     }
     let control = place.control().await?;
