@@ -193,12 +193,10 @@ impl<'a> Run<'a> {
             mark,
             source,
             after,
-        }) = purge::split(rest)
+            behind,
+        }) = purge::split(rest, &reached)
         {
-            for record in before {
-                reached.advance(record.partition, record.offset);
-            }
-            if !self.write_records(before, reached.clone(), stop).await? {
+            if !self.write_records(before, mark, stop).await? {
                 return Ok(false);
             }
             let mut patience = Patience::new(self.with.pace);
@@ -214,8 +212,7 @@ impl<'a> Run<'a> {
             purge::tell(source, &purged);
             self.known.forget(source);
             self.done.events += 1;
-            reached.advance(mark.partition, mark.offset);
-            rest = after;
+            (rest, reached) = (after, behind);
         }
         self.write_records(rest, batch.next, stop).await
     }

@@ -226,20 +226,17 @@ impl Worker {
             mark,
             source,
             after,
-        }) = purge::split(rest)
+            behind,
+        }) = purge::split(rest, &reached)
         {
-            for record in before {
-                reached.advance(record.partition, record.offset);
-            }
-            self.take(before, reached.clone(), token).await?;
+            self.take(before, mark.clone(), token).await?;
             // a position behind the mark would pass over the purge at the next start, if it is not done then
-            if self.position != reached || !self.purge(source, token).await? {
+            if self.position != mark || !self.purge(source, token).await? {
                 return Ok(());
             }
             self.known.forget(source);
             self.services.metrics.events.inc();
-            reached.advance(mark.partition, mark.offset);
-            rest = after;
+            (rest, reached) = (after, behind);
         }
         self.take(rest, next, token).await
     }
